@@ -1,0 +1,189 @@
+"""The editor: loads the weights and composes the stages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from talkedit_sdk.clip import Clip, Face
+from talkedit_sdk.emotion import Emotion, EmotionLike, Intensity, IntensityLike, check_mouth_weight
+from talkedit_sdk.errors import OptionError
+from talkedit_sdk.face.fit import FaceFit, fit
+from talkedit_sdk.face.model import FaceModel
+from talkedit_sdk.face.topology import VERTICES
+from talkedit_sdk.face.track import FaceTrack, Tracker, Tracking
+from talkedit_sdk.face.tracker import FaceMeshTracker
+from talkedit_sdk.motion.baseline import PrototypeEditor
+from talkedit_sdk.motion.fade import edge_fade, visibility
+from talkedit_sdk.motion.mouth import lip_gaps
+from talkedit_sdk.motion.types import MotionEditor, MotionRequest
+from talkedit_sdk.progress import ProgressLike, reporting
+from talkedit_sdk.provenance import disclosure
+from talkedit_sdk.render.renderer import Renderer
+from talkedit_sdk.report import REASONS, EditReport
+from talkedit_sdk.result import BLOCK, EditResult, FaceEdit
+from talkedit_sdk.video.source import open_source
+
+EMBEDDED: Final = Path(__file__).with_name("weights")
+
+VideoLike: TypeAlias = "str | os.PathLike[str] | Iterable[NDArray[np.uint8]] | Clip"
+
+
+class Editor:
+    """Changes the emotion of talking faces.
+
+        editor = Editor.load()
+        editor.edit("talk.mp4", emotion="happy", intensity=0.8).save("happy.mp4")
+
+    One editor serves any number of clips, one at a time.
+    """
+
+    def __init__(self, model: FaceModel, tracker: Tracker, motion: MotionEditor) -> None:
+        self._model, self._tracker, self._motion = model, tracker, motion
+        self._renderer = Renderer(model)
+
+    @classmethod
+    def load(cls, weights: str | os.PathLike[str] | None = None, device: str | torch.device = "auto") -> Editor:
+        """Loads an editor.
+
+        Args:
+            weights: a folder of weights; None for those that come with the package.
+            device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", ...
+
+        Raises:
+            WeightsError: the folder holds no usable weights.
+            OptionError: there is no such device.
+        """
+        model = FaceModel.load(EMBEDDED if weights is None else Path(weights)).to(_device(device))
+        return cls(model, FaceMeshTracker(), PrototypeEditor(model))
+
+    def watch(self, video: VideoLike, fps: float | None = None, progress: ProgressLike = None) -> Clip:
+        """Tracks and fits all faces of a video once, for several edits of it. Arguments and errors as in `edit`."""
+        if isinstance(video, Clip):
+            return video
+        source = open_source(video, fps)
+        with reporting(progress, "track", source.info.frame_count) as advance:
+            tracking = self._tracker.track(source.frames(), advance)
+        fits = tuple(fit(self._model, track, tracking.times[track.frames]) for track in tracking.faces)
+        return Clip(source, tracking, fits)
+
+    def faces(self, video: VideoLike, fps: float | None = None, progress: ProgressLike = None) -> tuple[Face, ...]:
+        """Who is in a video, largest first, with thumbnails; empty if there is nobody."""
+        return self.watch(video, fps, progress).list_faces()
+
+    def edit(
+        self,
+        video: VideoLike,
+        emotion: EmotionLike = "happy",
+        intensity: IntensityLike = 1.0,
+        mouth_weight: float = 0.5,
+        face: str | int = "largest",
+        fps: float | None = None,
+        progress: ProgressLike = None,
+    ) -> EditResult:
+        """Plans an edit; rendering follows with `EditResult.save`.
+
+        Args:
+            video: path of a video or photo, frames (iterable of (H, W, 3) uint8 RGB), or a `Clip` from `watch`.
+            emotion: neutral, happy, sad, angry, surprised, fearful, disgusted, contempt, a synonym, or a mixture such as
+                {"happy": 0.7, "surprised": 0.3}. `neutral` takes the speaker's own expression away.
+            intensity: 0 (frames stay as they are) to 1, up to 1.5 exaggerates; or a curve [(seconds, value), ...].
+            mouth_weight: 1 keeps the lips' opening, closures, width and protrusion of the source, 0 lets the emotion
+                shape the mouth.
+            face: "largest", "all", or an index as listed by `faces`.
+            fps: frame rate of given frames, default 25.
+            progress: callback taking a `Progress` (returning False cancels), True, False, or None for a bar on a terminal.
+
+        Raises:
+            OptionError: an argument is unknown or out of range.
+            InputError: the video cannot be read, or shows no such face.
+            Cancelled: the callback returned False.
+        """
+        target, curve, weight = Emotion.parse(emotion), Intensity.parse(intensity), check_mouth_weight(mouth_weight)
+        clip = self.watch(video, fps, progress)
+        chosen = clip.choose(face)
+        edits, seen = [], []
+        for index in chosen:
+            track, face_fit = clip.tracking.faces[index], clip.fits[index]
+            visible = visibility(face_fit, clip.tracking.times[track.frames], track.segments)
+            seen.append(visible)
+            edits.append(self._plan(clip.tracking, track, face_fit, target, curve, weight, visible))
+        report = _report(clip.tracking, tuple(edits), seen, curve)
+        metadata = disclosure(_version(), target)
+        return EditResult(clip, tuple(edits), report, self._model, self._renderer, metadata, progress)
+
+    def _plan(
+        self,
+        tracking: Tracking,
+        track: FaceTrack,
+        face_fit: FaceFit,
+        emotion: Emotion,
+        curve: Intensity,
+        mouth_weight: float,
+        visible: NDArray[np.float32],
+    ) -> FaceEdit:
+        device, times = self._model.device, tracking.times[track.frames]
+        strength = torch.from_numpy(curve.at(times) * visible * edge_fade(track, tracking)).to(device)
+        request = MotionRequest(
+            coefficients=face_fit.coefficients,
+            times=torch.from_numpy(times).to(device),
+            segments=torch.from_numpy(np.array(track.segments)).to(device),
+            emotion=emotion,
+            intensity=strength,
+            mouth_weight=mouth_weight,
+            lip_gaps=torch.cat([_gaps(track, face_fit, start) for start in range(0, len(times), BLOCK)]),
+        )
+        return FaceEdit(track, face_fit, self._motion.edit(request), strength)
+
+
+def _gaps(track: FaceTrack, face_fit: FaceFit, start: int) -> torch.Tensor:
+    rows = slice(start, start + BLOCK)
+    landmarks = torch.from_numpy(np.array(track.landmarks[rows, :VERTICES], np.float32))
+    return lip_gaps(face_fit.pose[rows].to_model(landmarks.to(face_fit.neutral.device)))
+
+
+def _report(
+    tracking: Tracking, edits: tuple[FaceEdit, ...], visible: list[NDArray[np.float32]], curve: Intensity
+) -> EditReport:
+    count = len(tracking.times)
+    strength = np.zeros(count, np.float32)
+    reasons = np.full(count, REASONS.index("no face"), np.int8)
+    wanted = curve.at(tracking.times)
+    rank = {"no face": 0, "turned away": 1, "fading": 2, "intensity 0": 3, "edited": 4}
+    ranks = np.array([rank[reason] for reason in REASONS])
+    for edit, seen in zip(edits, visible, strict=True):
+        frames, given = edit.track.frames, edit.strength.cpu().numpy()
+        strength[frames] = np.maximum(strength[frames], given)
+        names = np.full(len(frames), REASONS.index("edited"), np.int8)
+        names[given < 0.98 * wanted[frames]] = REASONS.index("fading")
+        names[seen < 0.5] = REASONS.index("turned away")
+        names[wanted[frames] == 0] = REASONS.index("intensity 0")
+        better = ranks[names] > ranks[reasons[frames]]
+        reasons[frames[better]] = names[better]
+    identities = tuple(edit.track.identity for edit in edits)
+    return EditReport(len(tracking.faces), identities, tracking.times, strength, reasons)
+
+
+def _device(device: str | torch.device) -> torch.device:
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError):
+        raise OptionError(f"There is no device '{device}' here; use 'auto', 'cpu' or 'cuda'.") from None
+    return chosen
+
+
+def _version() -> str:
+    try:
+        return version("talkedit")
+    except PackageNotFoundError:
+        return "(source tree)"

@@ -1,0 +1,1 @@
+"""Finding faces, the face model, and fitting it."""

@@ -1,0 +1,153 @@
+"""The 3D morphable face model: what shapes a face can take, and how the 52 coefficients move it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from talkedit_sdk.errors import WeightsError
+from talkedit_sdk.face.regressor import CoefficientRegressor
+from talkedit_sdk.face.topology import BLENDSHAPES, VERTICES
+
+FORMAT: Final = 1
+POSE_TERMS: Final = 9
+_MAX_BYTES: Final = 64 * 2**20
+
+
+@dataclass(frozen=True)
+class FaceModel:
+    """FaceMesh topology with linear bases. x right, y down, z away from the camera, as in the picture; lengths in units
+    of the distance between the outer eye corners of the mean face.
+
+        vertices = mean + identity · α + pose · π(rotation) + expression · β
+
+    Members:
+        mean: (468, 3) neutral mean face, seen from the front.
+        identity: (K, 468, 3) directions in which neutral faces differ, scaled so that α ~ N(0, 1).
+        expression: (52, 468, 3) displacement at coefficient 1, order `BLENDSHAPES`.
+        pose: (9, 468, 3) what the landmark detector itself bends when the head turns (see `pose_terms`); not a movement
+            of the face, so it is explained away and never rendered.
+        precision: (468, 3) inverse variance of the residual, relative to the median vertex.
+        gamma: (52,) exponent that maps a teacher score to a coefficient, β = score^gamma.
+        spread: () typical offset of a vertex from the mean, the input scale of the regressor.
+        triangles: (852, 3) int32, with holes for eyes and mouth.
+        uv: (468, 2) in [0, 1], x right, y down.
+        mirror: (468,) int64, the vertex on the other side.
+        regions: (7, 468) soft membership, order `REGIONS`.
+        regressor: first guess of β from aligned vertices.
+    """
+
+    mean: Tensor
+    identity: Tensor
+    expression: Tensor
+    pose: Tensor
+    precision: Tensor
+    gamma: Tensor
+    spread: Tensor
+    triangles: Tensor
+    uv: Tensor
+    mirror: Tensor
+    regions: Tensor
+    regressor: CoefficientRegressor
+
+    @property
+    def device(self) -> torch.device:
+        return self.mean.device
+
+    def to(self, device: torch.device | str) -> FaceModel:
+        """The same model on another device."""
+        moved = {field.name: getattr(self, field.name).to(device) for field in fields(self) if field.name != "regressor"}
+        regressor = CoefficientRegressor()
+        regressor.load_state_dict(self.regressor.state_dict())
+        return replace(self, **moved, regressor=regressor.to(device).eval())
+
+    def displacement(self, coefficients: Tensor) -> Tensor:
+        """(..., 52) coefficients, or differences of them -> (..., 468, 3) offsets in model units."""
+        return torch.einsum("...k,kvc->...vc", coefficients, self.expression)
+
+    def save(self, folder: Path, summary: dict[str, object]) -> None:
+        """Writes `face.safetensors` (half precision where that is exact enough) and `face.json` into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        tensors = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "regressor"}
+        tensors |= {f"regressor.{name}": value for name, value in self.regressor.state_dict().items()}
+        halves = {name for name in tensors if name in {"identity", "pose"} or name.startswith("regressor.")}
+        packed = {name: (t.half() if name in halves else t).contiguous().cpu() for name, t in tensors.items()}
+        save_file(packed, folder / "face.safetensors")
+        config = {"format": FORMAT, "blendshapes": list(BLENDSHAPES), **summary}
+        (folder / "face.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path) -> FaceModel:
+        """Reads what `save` wrote.
+
+        Raises:
+            WeightsError: files are missing, damaged, too large, or of another format.
+        """
+        weights, config_path = folder / "face.safetensors", folder / "face.json"
+        try:
+            config = json.loads(config_path.read_text(encoding="utf-8"))
+            if weights.stat().st_size > _MAX_BYTES:
+                raise WeightsError(f"{weights} is larger than a face model can be; load another folder.")
+            tensors = load_file(weights)
+        except (OSError, ValueError, SafetensorError) as error:
+            if isinstance(error, WeightsError):
+                raise
+            raise WeightsError(f"No usable face model in {folder} ({error}); reinstall talkedit or check the path.") from None
+        if not isinstance(config, dict) or config.get("format") != FORMAT or config.get("blendshapes") != list(BLENDSHAPES):
+            raise WeightsError(f"The face model in {folder} was made for another version of talkedit; update one of them.")
+        regressor = CoefficientRegressor()
+        prefix = "regressor."
+        try:
+            state = {name[len(prefix) :]: tensors.pop(name).float() for name in list(tensors) if name.startswith(prefix)}
+            regressor.load_state_dict(state, strict=True)
+            integers = {"triangles", "mirror"}
+            model = cls(**{n: t if n in integers else t.float() for n, t in tensors.items()}, regressor=regressor.eval())
+        except (RuntimeError, TypeError) as error:
+            raise WeightsError(f"The face model in {folder} is incomplete ({error}); reinstall talkedit.") from None
+        model._check(folder)
+        return model
+
+    def _check(self, folder: Path) -> None:
+        identity, count = self.identity.shape[0], len(BLENDSHAPES)
+        shapes = {
+            "mean": (VERTICES, 3), "identity": (identity, VERTICES, 3), "expression": (count, VERTICES, 3),
+            "pose": (POSE_TERMS, VERTICES, 3), "precision": (VERTICES, 3), "gamma": (count,), "spread": (),
+            "triangles": (self.triangles.shape[0], 3), "uv": (VERTICES, 2), "mirror": (VERTICES,),
+            "regions": (len(REGIONS), VERTICES),
+        }  # fmt: skip
+        for name, shape in shapes.items():
+            tensor: Tensor = getattr(self, name)
+            if tuple(tensor.shape) != shape or not bool(torch.isfinite(tensor).all()):
+                raise WeightsError(f"'{name}' in the face model of {folder} is damaged; reinstall talkedit.")
+        if not (0 <= int(self.triangles.min()) and int(self.triangles.max()) < VERTICES):
+            raise WeightsError(f"'triangles' in the face model of {folder} is damaged; reinstall talkedit.")
+
+
+REGIONS: Final = ("brows", "eyes", "nose", "cheeks", "lips", "jaw", "oval")
+
+
+def pose_terms(rotation: Tensor) -> Tensor:
+    """(..., 3, 3) rotation from model to picture -> (..., 9) terms of pitch, yaw and roll up to third order in yaw.
+
+    Angles of a turned head in radians; the detector's landmarks bend smoothly with them.
+    """
+    pitch, yaw, roll = euler_angles(rotation).unbind(-1)
+    return torch.stack(
+        [pitch, yaw, roll, pitch**2, yaw**2, pitch * yaw, yaw * roll, yaw**3, pitch * yaw**2], dim=-1
+    )
+
+
+def euler_angles(rotation: Tensor) -> Tensor:
+    """(..., 3, 3) -> (..., 3) pitch (chin down positive), yaw (towards picture left positive), roll (clockwise in the
+    picture positive), radians, R = Rz(roll) · Ry(yaw) · Rx(pitch) in picture axes."""
+    yaw = -torch.asin(rotation[..., 2, 0].clamp(-1, 1))
+    pitch = torch.atan2(rotation[..., 2, 1], rotation[..., 2, 2])
+    roll = torch.atan2(rotation[..., 1, 0], rotation[..., 0, 0])
+    return torch.stack([pitch, yaw, roll], dim=-1)

@@ -1,0 +1,1 @@
+"""From an emotion to edited coefficients."""

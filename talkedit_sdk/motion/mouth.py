@@ -1,0 +1,134 @@
+"""Mouth shape preservation, by geometry on the lip vertices.
+
+The paper trades lip sync against exaggeration with a loss; here the same trade is a projection. Lip features (vertical
+openings at five pairs of inner-lip vertices, width, protrusion) are linear in the coefficients, so the edited coefficients
+that keep a given share of the source's features are a small bounded least-squares problem (`LipProjection`). What bounds
+leave over is corrected on the vertices themselves (`LipGuard`), inner and outer contour together.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from talkedit_sdk.face.fit import solve_bounded
+from talkedit_sdk.face.model import FaceModel
+from talkedit_sdk.face.topology import BLENDSHAPES, LIP_PAIRS, LIPS_INNER, LIPS_OUTER, MOUTH_CORNERS, VERTICES
+
+CLOSED: Final = 0.012
+"""Inner-lip gap in model units (about 1 mm) under which lips count as closed."""
+
+_OPEN: Final = 0.040
+_STIFFNESS: Final = 3e4  # of the lip features, against 1 for a change of coefficient
+_FREE: Final = ("jaw", "mouth")
+_EXPRESSIVE: Final[dict[str, float]] = {"mouthSmile": 4.0, "mouthFrown": 4.0, "mouthDimple": 2.0, "mouthUpperUp": 2.0}
+
+
+def lip_gaps(vertices: Tensor) -> Tensor:
+    """(T, 468, 3) model-space vertices -> (T, 5) vertical distances of the inner lips at `LIP_PAIRS`."""
+    upper, lower = (torch.tensor([pair[side] for pair in LIP_PAIRS], device=vertices.device) for side in (0, 1))
+    return vertices[:, lower, 1] - vertices[:, upper, 1]
+
+
+def closedness(gaps: Tensor) -> Tensor:
+    """(T, 5) gaps -> (T,) 1 where the lips touch, 0 where they are clearly open, smooth between."""
+    middle = gaps[:, 1:4].mean(1)
+    t = ((_OPEN - middle) / (_OPEN - CLOSED)).clamp(0, 1)
+    return t * t * (3 - 2 * t)
+
+
+def hold(mouth_weight: float, gaps: Tensor) -> Tensor:
+    """(T,) how firmly the lips are held: the mouth weight, raised where the source's lips are closed.
+
+    0 stays 0 and 1 stays 1; in between closures (b, p, m) are held more firmly than vowels.
+    """
+    return mouth_weight ** (1 - 0.8 * closedness(gaps))
+
+
+class LipProjection:
+    """Edited coefficients whose lips keep a share of the source's features."""
+
+    def __init__(self, model: FaceModel) -> None:
+        basis = model.expression
+        upper, lower = ([pair[side] for pair in LIP_PAIRS] for side in (0, 1))
+        openings = basis[:, lower, 1] - basis[:, upper, 1]
+        width = basis[:, [MOUTH_CORNERS[1]], 0] - basis[:, [MOUTH_CORNERS[0]], 0]
+        protrusion = basis[:, [0, 13, 14, 17], 2].mean(1, keepdim=True)
+        self.features = torch.cat([openings, width, 0.7 * protrusion], 1).T
+        """(7, 52): lip features per unit of each coefficient."""
+        costs = torch.tensor([_cost(name) for name in BLENDSHAPES], device=model.device)
+        self._gram = _STIFFNESS * self.features.T @ self.features + torch.diag(costs)
+        self._costs = costs
+
+    def __call__(self, before: Tensor, wanted: Tensor, held: Tensor) -> Tensor:
+        """before, wanted: (T, 52); held: (T,) in [0, 1] -> (T, 52) in [0, 1], equal to `wanted` where held is 0."""
+        change = (wanted - before) @ self.features.T
+        kept = before @ self.features.T + (1 - held)[:, None] * change
+        found = solve_bounded(self._gram, _STIFFNESS * kept @ self.features + self._costs * wanted, wanted, 80)
+        return torch.where((held > 0)[:, None], found, wanted)
+
+
+def _cost(name: str) -> float:
+    """How unwilling a coefficient is to give way: nothing outside the mouth does, what carries the emotion less."""
+    if not name.startswith(_FREE):
+        return 1e5
+    return next((cost for prefix, cost in _EXPRESSIVE.items() if name.startswith(prefix)), 1.0)
+
+
+class LipGuard:
+    """Moves lip vertices so that the inner lips open as they should, and never pass through each other."""
+
+    def __init__(self, mean: Tensor) -> None:
+        half = len(LIPS_INNER) // 2
+        self._upper = torch.tensor(LIPS_INNER[1:half], device=mean.device)
+        self._lower = torch.tensor(LIPS_INNER[half + 1 :][::-1], device=mean.device)
+        self._weights = _spread(mean)
+
+    def __call__(self, offsets: Tensor, vertices: Tensor, held: Tensor) -> Tensor:
+        """Corrects displacements of the whole face.
+
+        Args:
+            offsets: (T, 468, 3) displacement to be corrected, model units.
+            vertices: (T, 468, 3) the source's vertices in model space.
+            held: (T,) share of the change of opening that is taken back.
+
+        Returns:
+            (T, 468, 3) offsets.
+        """
+        gap = vertices[:, self._lower, 1] - vertices[:, self._upper, 1]
+        change = offsets[:, self._lower, 1] - offsets[:, self._upper, 1]
+        allowed = torch.maximum((1 - held)[:, None] * change, -gap.clamp_min(0))
+        excess = change - allowed
+        corrected = offsets.clone()
+        corrected[..., 1] += excess @ self._weights
+        return corrected
+
+
+def _spread(mean: Tensor) -> Tensor:
+    """(9, 468) vertical move per unit of excess opening at each pair of inner-lip vertices: half up below, half down above.
+
+    Both lips follow whole, so that they keep their thickness, and the skin around them fades out smoothly.
+    """
+    half = len(LIPS_INNER) // 2
+    weights = torch.zeros(half - 1, VERTICES, device=mean.device)
+    sides = (
+        (0.5, LIPS_INNER[1:half], LIPS_OUTER[1:half]),
+        (-0.5, LIPS_INNER[half + 1 :][::-1], LIPS_OUTER[half + 1 :][::-1]),
+    )
+    middle = (mean[LIPS_INNER[half // 2], 1] + mean[LIPS_INNER[-half // 2], 1]) / 2
+    for sign, inner, outer in sides:
+        columns = mean[list(inner), 0]
+        width = (columns[1:] - columns[:-1]).abs().mean()
+        own_side = (mean[:, 1] < middle) if sign > 0 else (mean[:, 1] >= middle)
+        near = torch.exp(-0.5 * ((mean[None, :, 0] - columns[:, None]) / width) ** 2)
+        lips = mean[list(inner) + list(outer)]
+        distance = torch.cdist(mean, lips).min(1).values
+        fade = torch.exp(-0.5 * (distance / 0.06) ** 2) * own_side
+        share = near / near.sum(0, keepdim=True).clamp_min(1e-3)
+        side = share * fade
+        side[:, list(inner)] = torch.eye(half - 1, device=mean.device)
+        side[:, list(outer)] = torch.eye(half - 1, device=mean.device)
+        weights += sign * side
+    return weights

@@ -1,0 +1,81 @@
+"""Emotions as mixtures of coefficients: the hand-set baseline.
+
+Combinations of action units after Ekman & Friesen's EMFACS and *Facial Action Coding System* (2002), in the names of the
+ARKit blendshapes that carry each unit.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from talkedit_sdk.emotion import EMOTIONS, Emotion
+from talkedit_sdk.face.topology import BLENDSHAPES, INDEX
+
+_BOTH: Final[dict[str, dict[str, float]]] = {
+    "neutral": {},
+    "happy": {  # 6 + 12 (+ 25)
+        "mouthSmile": 0.75, "cheekSquint": 0.65, "eyeSquint": 0.40, "mouthDimple": 0.10, "mouthUpperUp": 0.12,
+        "browOuterUp": 0.08,
+    },
+    "sad": {  # 1 + 4 + 15 + 17, lids lowered
+        "browInnerUp": 0.75, "browDown": 0.15, "mouthFrown": 0.75, "mouthShrugLower": 0.40, "eyeBlink": 0.14,
+        "eyeSquint": 0.10, "mouthRollLower": 0.05,
+    },
+    "angry": {  # 4 + 5 + 7 + 23/24
+        "browDown": 0.95, "eyeSquint": 0.40, "noseSneer": 0.45, "mouthPress": 0.45, "mouthFrown": 0.35,
+        "mouthShrugLower": 0.25, "jawForward": 0.15, "mouthRollUpper": 0.10,
+    },
+    "surprised": {  # 1 + 2 + 5 + 26
+        "browInnerUp": 0.85, "browOuterUp": 0.85, "eyeWide": 0.80, "jawOpen": 0.32, "mouthFunnel": 0.10,
+    },
+    "fearful": {  # 1 + 2 + 4 + 5 + 20 + 26
+        "browInnerUp": 0.90, "browOuterUp": 0.25, "browDown": 0.30, "eyeWide": 0.75, "mouthStretch": 0.60,
+        "jawOpen": 0.12, "mouthFrown": 0.20, "mouthLowerDown": 0.15,
+    },
+    "disgusted": {  # 9 + 10 + 17, 4 and 7 as helpers
+        "noseSneer": 0.95, "browDown": 0.55, "eyeSquint": 0.45, "cheekSquint": 0.40, "mouthUpperUp": 0.50,
+        "mouthFrown": 0.40, "mouthShrugLower": 0.35,
+    },
+    "contempt": {"eyeSquint": 0.20, "browDown": 0.20, "eyeBlink": 0.08},  # and 12 + 14 on one side
+}  # fmt: skip
+
+_ONE_SIDE: Final[dict[str, dict[str, float]]] = {
+    "contempt": {
+        "mouthSmileRight": 0.45, "mouthDimpleRight": 0.60, "mouthUpperUpRight": 0.15, "cheekSquintRight": 0.30,
+        "browOuterUpLeft": 0.20,
+    },
+}  # fmt: skip
+
+# How much of a lasting expression of the speaker is taken out before the target is put in. Speech itself keeps the mouth
+# off its rest, so coefficients that articulate give up less.
+_LASTING: Final[dict[str, float]] = {
+    "browDown": 1.0, "browInnerUp": 1.0, "browOuterUp": 1.0, "cheekSquint": 1.0, "eyeSquint": 1.0, "eyeWide": 1.0,
+    "noseSneer": 1.0, "mouthSmile": 1.0, "mouthFrown": 1.0, "mouthDimple": 0.8, "mouthPress": 0.7, "mouthStretch": 0.6,
+    "mouthUpperUp": 0.4, "mouthShrugLower": 0.5, "mouthShrugUpper": 0.5, "mouthLeft": 0.5, "mouthRight": 0.5,
+    "jawForward": 0.5,
+}  # fmt: skip
+
+
+def target(emotion: Emotion) -> Tensor:
+    """(52,) coefficients of a held expression of this emotion at intensity 1."""
+    rows = torch.stack([_row(_BOTH[name], _ONE_SIDE.get(name, {})) for name in EMOTIONS])
+    return torch.tensor(emotion.shares) @ rows
+
+
+def lasting() -> Tensor:
+    """(52,) share of the source's own lasting expression that is taken out at intensity 1."""
+    return _row(_LASTING, {})
+
+
+def _row(both: dict[str, float], one_side: dict[str, float]) -> Tensor:
+    row = torch.zeros(len(BLENDSHAPES))
+    for name, value in both.items():
+        for spelled in (name, name + "Left", name + "Right"):
+            if spelled in INDEX:
+                row[INDEX[spelled]] = value
+    for name, value in one_side.items():
+        row[INDEX[name]] = value
+    return row

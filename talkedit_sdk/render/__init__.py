@@ -1,0 +1,1 @@
+"""From edited geometry to pixels."""

@@ -1,0 +1,168 @@
+"""The outcome of an edit: planned, reported, and rendered when it is saved or iterated."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from talkedit_sdk.clip import Clip, Curves
+from talkedit_sdk.face.fit import FaceFit
+from talkedit_sdk.face.model import FaceModel
+from talkedit_sdk.face.topology import VERTICES
+from talkedit_sdk.face.track import FaceTrack
+from talkedit_sdk.motion.mouth import LipGuard
+from talkedit_sdk.motion.types import MotionEdit
+from talkedit_sdk.progress import ProgressLike, reporting
+from talkedit_sdk.render.renderer import Renderer
+from talkedit_sdk.render.sheet import Placement
+from talkedit_sdk.report import EditReport
+from talkedit_sdk.video.output import check_output
+from talkedit_sdk.video.photo import write_photo
+from talkedit_sdk.video.pipeline import Background, prefetch
+from talkedit_sdk.video.types import Frame
+from talkedit_sdk.video.writer import VideoWriter
+
+BLOCK: Final = 64
+"""Frames whose geometry is worked out together."""
+
+
+@dataclass(frozen=True)
+class FaceEdit:
+    """One face of a clip and what it should do instead; rows are those of the track."""
+
+    track: FaceTrack
+    fit: FaceFit
+    motion: MotionEdit
+    strength: Tensor
+
+
+class EditResult:
+    """An edit of a clip, from `Editor.edit`.
+
+    Rendering happens in `save` and `frames`, one frame in memory at a time, as often as wanted.
+    """
+
+    def __init__(
+        self,
+        clip: Clip,
+        edits: tuple[FaceEdit, ...],
+        report: EditReport,
+        model: FaceModel,
+        renderer: Renderer,
+        metadata: dict[str, str],
+        progress: ProgressLike,
+    ) -> None:
+        self._clip, self._edits, self._report = clip, edits, report
+        self._model, self._renderer = model, renderer
+        self._metadata, self._progress = metadata, progress
+
+    @property
+    def report(self) -> EditReport:
+        """What was edited frame by frame, what was skipped and why; after `save` also what the file could not keep."""
+        return self._report
+
+    @property
+    def curves(self) -> tuple[Curves, ...]:
+        """Coefficients before and after, one for each edited face."""
+        return tuple(
+            Curves(
+                times=self._clip.tracking.times[edit.track.frames],
+                frames=edit.track.frames,
+                before=edit.fit.coefficients.cpu().numpy(),
+                after=edit.motion.coefficients.cpu().numpy(),
+            )
+            for edit in self._edits
+        )
+
+    def frames(self) -> Iterator[Frame]:
+        """All frames of the clip in order, edited where the report says so, the source's own elsewhere."""
+        drawers = [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
+        with closing(prefetch(self._clip.source.frames())) as source:
+            for frame in source:
+                rgb = frame.rgb
+                for drawer in drawers:
+                    rgb = drawer.draw(frame.index, rgb)
+                yield replace(frame, rgb=rgb)
+
+    def frame(self, index: int) -> Frame:
+        """One edited frame, for a preview.
+
+        Raises:
+            IndexError: the clip has no such frame.
+        """
+        drawers = [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
+        for frame in self._clip.source.frames():
+            if frame.index == index:
+                rgb = frame.rgb
+                for drawer in drawers:
+                    rgb = drawer.draw(index, rgb)
+                return replace(frame, rgb=rgb)
+        raise IndexError(f"the clip has no frame {index}")
+
+    def save(self, path: str | os.PathLike[str], progress: ProgressLike = None) -> Path:
+        """Renders the edit into a file: a video with the source's timing and sound, or a photo.
+
+        Args:
+            path: .mp4, .mov or .mkv; .jpg, .png, .webp or .tif for a photo. Replaced only when all is done.
+            progress: as in `Editor.edit`, which gives the default.
+
+        Raises:
+            OutputError: it cannot be written there. Nothing is left behind.
+            Cancelled: the callback returned False. Nothing is left behind.
+        """
+        info = self._clip.source.info
+        target = check_output(path, info)
+        if info.kind == "photo":
+            (frame,) = self.frames()
+            write_photo(target, frame.rgb, info, self._metadata)
+            return target
+        chosen = self._progress if progress is None else progress
+        with (
+            reporting(chosen, "render", self._report.frames) as advance,
+            VideoWriter(target, self._clip.source, self._metadata) as writer,
+            Background(writer.write) as encoder,
+            closing(self.frames()) as frames,
+        ):
+            for frame in frames:
+                encoder.put(frame)
+                advance(frame.index + 1)
+        self._report = replace(self._report, notes=tuple(dict.fromkeys((*self._report.notes, *writer.notes))))
+        return target
+
+
+class _Drawer:
+    """Draws one face into frames that come in order, working out the geometry a block at a time."""
+
+    def __init__(self, edit: FaceEdit, model: FaceModel, renderer: Renderer) -> None:
+        self._edit, self._model, self._renderer = edit, model, renderer
+        self._guard = LipGuard(model.mean)
+        self._block = -1
+        self._placement: Placement | None = None
+
+    def draw(self, index: int, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        frames = self._edit.track.frames
+        row = int(np.searchsorted(frames, index))
+        if row >= len(frames) or frames[row] != index or float(self._edit.strength[row]) == 0:
+            return rgb
+        if self._placement is None or row // BLOCK != self._block:
+            self._block = row // BLOCK
+            self._placement = self._place(slice(self._block * BLOCK, (self._block + 1) * BLOCK))
+        return self._renderer.draw(rgb, self._placement, row % BLOCK)
+
+    def _place(self, rows: slice) -> Placement:
+        edit, device = self._edit, self._model.device
+        landmarks = torch.from_numpy(np.array(edit.track.landmarks[rows], np.float32)).to(device)
+        pose = edit.fit.pose[rows]
+        change = edit.motion.coefficients[rows] - edit.fit.coefficients[rows]
+        vertices = pose.to_model(landmarks[:, :VERTICES])
+        offsets = self._guard(self._model.displacement(change), vertices, edit.motion.lip_hold[rows])
+        return self._renderer.place(landmarks, pose.rotate(offsets))

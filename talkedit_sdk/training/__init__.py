@@ -1,0 +1,1 @@
+"""Data preparation and training of everything in `talkedit_sdk/weights`."""

@@ -1,0 +1,227 @@
+"""Learning the face model from video: mean, identity and expression basis, detector bend, regressor.
+
+Every recording is landmarks (T, 468, 3) of one person with the teacher's blendshape scores (T, 52). The expression basis
+is a ridge regression of rigidly aligned landmark motion on the scores, with three refinements over the plain one:
+
+1. The pose is estimated against the shape that the current basis predicts, not against the neutral face, so that raised
+   brows and open jaws do not leak into it (four fifths of what can be gained).
+2. What the landmark detector bends when a head turns is regressed along with the expression and then set aside.
+3. Scores become coefficients through a power per blendshape, since the teacher's scores grow faster than the motion.
+
+A last round lets the coefficients of each frame move away from the teacher where the landmarks say so, and learns the
+basis again from those.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import torch
+from torch import Tensor
+
+from talkedit_sdk.face.fit import solve_bounded
+from talkedit_sdk.face.model import POSE_TERMS, pose_terms
+from talkedit_sdk.face.pose import Pose, align
+from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, OUTER_EYE_CORNERS, RIGID, VERTICES, mirrored_name
+from talkedit_sdk.training.anatomy import prior
+
+GAMMAS: Final = (0.35, 0.5, 0.7, 1.0)
+_RIDGE: Final = 10.0
+_POSE_RIDGE: Final = 1.0
+_K: Final = len(BLENDSHAPES)
+FLIP: Final = torch.tensor([INDEX[mirrored_name(name)] for name in BLENDSHAPES])
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Landmarks and teacher scores of one person in one file.
+
+    Members:
+        name: file name, for reports.
+        person: one id per person.
+        vertices: (T, 468, 3) float32 pixels.
+        scores: (T, 52) float32 teacher scores, 0 where the teacher has no such score.
+    """
+
+    name: str
+    person: str
+    vertices: Tensor
+    scores: Tensor
+
+
+@dataclass(frozen=True)
+class Aligned:
+    """A recording in model space: `shape` (T, 468, 3), pose terms (T, 9), and the pose itself."""
+
+    shape: Tensor
+    terms: Tensor
+    pose: Pose
+
+
+@dataclass(frozen=True)
+class Basis:
+    """What linear regression yields: expression (52, 468, 3) and pose (9, 468, 3)."""
+
+    expression: Tensor
+    pose: Tensor
+
+    def predict(self, coefficients: Tensor, terms: Tensor) -> Tensor:
+        """(T, 52), (T, 9) -> (T, 468, 3) offsets from the neutral face."""
+        offsets = torch.cat([coefficients, terms], 1) @ torch.cat([self.expression, self.pose]).flatten(1)
+        return offsets.reshape(-1, VERTICES, 3)
+
+
+def mean_face(recordings: list[Recording], rounds: int = 4) -> Tensor:
+    """(468, 3) mean of the people's mean faces, frontal, centred, outer eye corners one unit apart."""
+    weights = rigid_weights()
+    mean = recordings[0].vertices[0]
+    for _ in range(rounds):
+        mean = mean - mean.mean(0)
+        mean = mean / (mean[OUTER_EYE_CORNERS[1]] - mean[OUTER_EYE_CORNERS[0]]).norm()
+        people: dict[str, list[Tensor]] = {}
+        for recording in recordings:
+            shape = align(recording.vertices, mean, weights).to_model(recording.vertices)
+            people.setdefault(recording.person, []).append(shape.mean(0))
+        mean = torch.stack([torch.stack(shapes).mean(0) for shapes in people.values()]).mean(0)
+    return mean
+
+
+def mirror_of(mean: Tensor) -> Tensor:
+    """(468,) the vertex on the other side: the one-to-one matching of the mean face with its mirror image."""
+    from scipy.optimize import linear_sum_assignment
+
+    mirror = torch.arange(VERTICES)
+    flipped = mean * torch.tensor([-1.0, 1.0, 1.0])
+    for _ in range(4):
+        distance = torch.cdist(mean, flipped).square()
+        mirror = torch.from_numpy(linear_sum_assignment((distance + distance.T).numpy())[1])
+        flipped = align(mean[mirror][None], flipped, torch.ones(VERTICES)).to_picture(flipped)[0]
+    if not bool((mirror[mirror] == torch.arange(VERTICES)).all()):
+        raise ValueError("the mean face is too lopsided to find mirrored vertices")
+    return mirror
+
+
+def symmetric(mean: Tensor, mirror: Tensor) -> Tensor:
+    """The mean face and its mirror image averaged, nose on x = 0."""
+    flip = torch.tensor([-1.0, 1.0, 1.0])
+    for _ in range(4):
+        flipped = (mean * flip)[mirror]
+        mean = (mean + align(mean[None], flipped, torch.ones(VERTICES)).to_picture(flipped)[0]) / 2
+        middle = torch.arange(VERTICES)[mirror == torch.arange(VERTICES)]
+        mean = mean - torch.tensor([1.0, 0.0, 0.0]) * mean[middle].mean(0)
+    return mean
+
+
+def rigid_weights() -> Tensor:
+    """(468,) 1 at the points that expressions hardly move."""
+    weights = torch.zeros(VERTICES)
+    weights[list(RIGID)] = 1
+    return weights
+
+
+def with_mirrored(recordings: list[Recording], mirror: Tensor) -> list[Recording]:
+    """Every recording and its mirror image, so that all that is learned is symmetric."""
+    flip = torch.tensor([-1.0, 1.0, 1.0])
+    return recordings + [
+        replace(r, vertices=r.vertices[:, mirror] * flip, scores=r.scores[:, FLIP]) for r in recordings
+    ]
+
+
+class BasisLearner:
+    """Ridge regression of motion on coefficients, with any one person left out at no extra cost.
+
+    Keeps the normal equations per person, so that leaving a person out is a subtraction.
+    """
+
+    def __init__(self, mean: Tensor, mirror: Tensor, recordings: list[Recording], ridge: float = _RIDGE) -> None:
+        self.mean, self.recordings = mean, with_mirrored(recordings, mirror)
+        self.prior = prior(mean, mirror)
+        self.gamma = torch.full((_K,), 0.55)
+        self.ridge = ridge
+        weights = rigid_weights()
+        self.weights = weights
+        self.aligned = [self._align(r, mean.expand_as(r.vertices), weights) for r in self.recordings]
+        self.coefficients = [r.scores**self.gamma for r in self.recordings]
+        self.bases: dict[str | None, Basis] = {}
+
+    @property
+    def people(self) -> list[str]:
+        return sorted({r.person for r in self.recordings if len(r.vertices) > 1})
+
+    def solve(self) -> None:
+        """Learns one basis from everybody (key None) and one without each person."""
+        equations: dict[str, tuple[Tensor, Tensor]] = {}
+        for recording, aligned, coefficients in zip(self.recordings, self.aligned, self.coefficients, strict=True):
+            if len(aligned.shape) < 2:
+                continue
+            x = torch.cat([coefficients, aligned.terms], 1)
+            x = (x - x.mean(0)).double()
+            y = (aligned.shape - aligned.shape.mean(0)).flatten(1).double()
+            y = y - x[:, :_K] @ self.prior.flatten(1).double()
+            xx, xy = x.T @ x, x.T @ y
+            if recording.person in equations:
+                xx, xy = xx + equations[recording.person][0], xy + equations[recording.person][1]
+            equations[recording.person] = (xx, xy)
+        all_xx, all_xy = (sum(e[i] for e in equations.values()) for i in (0, 1))
+        ridge = torch.diag(torch.cat([torch.full((_K,), 2 * self.ridge), torch.full((POSE_TERMS,), 2 * _POSE_RIDGE)])).double()
+        self.bases = {}
+        for person in [None, *equations]:
+            xx, xy = equations[person] if person else (torch.zeros_like(all_xx), torch.zeros_like(all_xy))
+            solution = torch.linalg.solve(all_xx - xx + ridge, all_xy - xy).float().reshape(-1, VERTICES, 3)
+            self.bases[person] = Basis(solution[:_K] + self.prior, solution[_K:])
+
+    def realign(self) -> None:
+        """Estimates each pose against the shape that the basis learned without that person predicts."""
+        residual = torch.zeros(VERTICES)
+        following = []
+        for recording, aligned, coefficients in zip(self.recordings, self.aligned, self.coefficients, strict=True):
+            predicted = self.predict(recording, aligned, coefficients)
+            residual += (aligned.shape - predicted).square().sum(-1).mean(0) / len(self.recordings)
+            following.append((recording, predicted))
+        self.weights = 1 / (residual + 0.2 * residual.median())
+        self.aligned = [self._align(recording, predicted, self.weights) for recording, predicted in following]
+
+    def predict(self, recording: Recording, aligned: Aligned, coefficients: Tensor) -> Tensor:
+        """(T, 468, 3) shapes by the basis learned without this person, with the neutral that fits the recording best."""
+        basis = self.bases.get(recording.person) or self.bases[None]
+        moved = basis.predict(coefficients, aligned.terms)
+        return (aligned.shape - moved).mean(0) + moved
+
+    def refine(self, trust: float) -> None:
+        """Moves the coefficients from the teacher's towards what the landmarks say; `trust` is the precision of the data."""
+        refined = []
+        for recording, aligned in zip(self.recordings, self.aligned, strict=True):
+            basis = self.bases.get(recording.person) or self.bases[None]
+            teacher = recording.scores**self.gamma
+            flat = basis.expression.flatten(1)
+            neutral = (aligned.shape - basis.predict(teacher, aligned.terms)).mean(0)
+            offset = aligned.shape - neutral - basis.predict(torch.zeros_like(teacher), aligned.terms)
+            gram = trust / VERTICES * flat @ flat.T + torch.eye(_K)
+            refined.append(solve_bounded(gram, trust / VERTICES * offset.flatten(1) @ flat.T + teacher, teacher, 40))
+        self.coefficients = refined
+
+    def explained(self, coefficients: list[Tensor] | None = None) -> dict[str, tuple[float, float]]:
+        """Share of the variance of aligned motion explained for each recording by a basis that never saw its person:
+        by coefficients and detector bend together, and by the coefficients of what remains after the bend."""
+        shares = {}
+        values = coefficients or [r.scores**self.gamma for r in self.recordings]
+        half = len(self.recordings) // 2
+        for recording, aligned, beta in list(zip(self.recordings, self.aligned, values, strict=True))[:half]:
+            if len(beta) < 20:
+                continue
+            rest = aligned.shape - self.predict(recording, aligned, beta)
+            motion = aligned.shape - aligned.shape.mean(0)
+            basis = self.bases.get(recording.person) or self.bases[None]
+            bend = basis.predict(torch.zeros_like(beta), aligned.terms)
+            unbent = motion - (bend - bend.mean(0))
+            error = rest.square().sum()
+            shares[recording.name] = (
+                float(1 - error / motion.square().sum()),
+                float(1 - error / unbent.square().sum()),
+            )
+        return shares
+
+    def _align(self, recording: Recording, reference: Tensor, weights: Tensor) -> Aligned:
+        pose = align(recording.vertices, reference, weights)
+        return Aligned(pose.to_model(recording.vertices), pose_terms(pose.rotation), pose)

@@ -1,0 +1,187 @@
+"""Training the face model that ships in `talkedit_sdk/weights`, and measuring it on people it never saw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from talkedit_sdk.errors import OptionError
+from talkedit_sdk.face import fit as fitting
+from talkedit_sdk.face.model import FaceModel
+from talkedit_sdk.face.pose import align
+from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, OUTER_EYE_CORNERS, VERTICES
+from talkedit_sdk.training.basis import BasisLearner, Recording, mean_face, mirror_of, symmetric
+from talkedit_sdk.training.layout import regions_of, triangles_of, uv_of
+from talkedit_sdk.training.regressor import offsets_of, train_regressor
+
+IDENTITIES: Final = 32
+_ROUNDS: Final = 3
+_TRUST: Final = 2e4
+_LEAST_PEOPLE: Final = 3
+REPORTED: Final = (
+    "jawOpen", "mouthSmileLeft", "mouthFrownLeft", "mouthPucker", "browInnerUp", "browDownLeft", "eyeBlinkLeft",
+    "eyeSquintLeft",
+)  # fmt: skip
+
+
+def train_face_model(
+    recordings: list[Recording], epochs: int = 25, seed: int = 0, say: Callable[[str], None] = lambda text: None
+) -> tuple[FaceModel, BasisLearner]:
+    """Learns every part of the face model.
+
+    Args:
+        recordings: landmarks and scores; at least three people, one of them moving.
+        epochs: passes of the regressor over the data.
+        seed: same seed, same model.
+        say: receives a line of progress now and then.
+
+    Raises:
+        OptionError: there is too little to learn from.
+    """
+    people = {r.person for r in recordings}
+    if len(people) < _LEAST_PEOPLE or not any(len(r.vertices) > 20 for r in recordings):
+        raise OptionError(f"Only {len(people)} people with a face were found; add videos of at least {_LEAST_PEOPLE}.")
+    mean = mean_face(recordings)
+    mirror = mirror_of(mean)
+    mean = symmetric(mean, mirror)
+    learner = BasisLearner(mean, mirror, recordings)
+    for number in range(_ROUNDS):
+        learner.solve()
+        learner.realign()
+        say(f"Pose round {number + 1} of {_ROUNDS} done.")
+    learner.solve()
+    learner.refine(_TRUST)
+    learner.solve()
+    neutrals = torch.stack(list(_neutrals(learner).values()))
+    unit = (neutrals.mean(0)[OUTER_EYE_CORNERS[1]] - neutrals.mean(0)[OUTER_EYE_CORNERS[0]]).norm()
+    neutral_mean = symmetric(neutrals.mean(0) / unit, mirror)
+    basis = learner.bases[None]
+    spread = torch.cat([offsets_of(r, neutral_mean) for r in recordings]).std()
+    say("Training the regressor.")
+    triangles = triangles_of(neutral_mean)
+    precision = learner.weights / learner.weights.median()
+    model = FaceModel(
+        mean=neutral_mean,
+        identity=_identity_basis(neutrals / unit, neutral_mean),
+        expression=basis.expression / unit,
+        pose=basis.pose / unit,
+        precision=precision.clamp(0.2, 5.0)[:, None].expand(-1, 3).contiguous(),
+        gamma=learner.gamma,
+        spread=spread,
+        triangles=triangles,
+        uv=uv_of(neutral_mean, triangles),
+        mirror=mirror,
+        regions=regions_of(neutral_mean),
+        regressor=train_regressor(recordings, neutral_mean, mirror, learner.gamma, spread, epochs, seed),
+    )
+    return model, learner
+
+
+def leave_people_out(
+    recordings: list[Recording],
+    learner: BasisLearner,
+    model: FaceModel,
+    folds: int,
+    epochs: int,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, dict[str, float]]:
+    """Accuracy on each recording of at least 20 frames, by parts that never saw its person.
+
+    The expression basis leaves out one person at a time; the regressor, which has to be trained again, a fold of people.
+
+    Returns:
+        Per recording: `teacher`, the share of variance of aligned landmark motion explained by teacher scores times the
+        basis (the detector's bend included; `teacher_unbent` without it), `fitted` the same by the coefficients that
+        `fit` finds without the teacher, and `r_<blendshape>`, their correlation with the teacher's coefficients where the
+        teacher's deviate by at least 0.08.
+    """
+    shares = learner.explained()
+    people = sorted({r.person for r in recordings})
+    order = np.random.default_rng(0).permutation(len(people))
+    fold_of = {people[person]: place % folds for place, person in enumerate(order)}
+    unit = float(learner.bases[None].expression.norm() / model.expression.norm())
+    results: dict[str, dict[str, float]] = {}
+    for fold in range(folds):
+        say(f"Fold {fold + 1} of {folds}.")
+        others = [r for r in recordings if fold_of[r.person] != fold]
+        regressor = train_regressor(others, model.mean, model.mirror, model.gamma, model.spread, epochs, fold)
+        for recording in recordings:
+            if fold_of[recording.person] != fold or recording.name not in shares:
+                continue
+            basis = learner.bases.get(recording.person) or learner.bases[None]
+            blind = replace(
+                model, expression=basis.expression / unit, pose=basis.pose / unit, regressor=regressor
+            )
+            teacher, unbent = shares[recording.name]
+            results[recording.name] = {"teacher": teacher, "teacher_unbent": unbent, **_fitted(blind, recording)}
+    return results
+
+
+def _fitted(model: FaceModel, recording: Recording) -> dict[str, float]:
+    """Share of variance explained by the fit, and its agreement with the teacher."""
+    count = len(recording.vertices)
+    sample = recording.vertices[torch.linspace(0, count - 1, min(count, 240)).round().long()]
+    neutral = fitting.fit_neutral(model, sample)
+    pose, beta, error = fitting.fit_frames(model, neutral, recording.vertices)
+    shape = pose.to_model(recording.vertices)
+    motion = (shape - shape.mean(0)).square().sum(-1).mean()
+    rest = shape - neutral - fitting.bend(model, pose) - model.displacement(beta)
+    found = {"fitted": float(1 - (rest - rest.mean(0)).square().sum(-1).mean() / motion), "error": float(error.mean())}
+    teacher = recording.scores**model.gamma
+    for name in REPORTED:
+        column = INDEX[name]
+        if float(teacher[:, column].std()) >= 0.08:
+            pair = torch.stack([beta[:, column], teacher[:, column]])
+            found[f"r_{name}"] = float(torch.nan_to_num(torch.corrcoef(pair))[0, 1])
+    return found
+
+
+def _neutrals(learner: BasisLearner) -> dict[str, Tensor]:
+    """Neutral face of each person and mirror image, averaged over that person's recordings."""
+    shapes: dict[str, list[Tensor]] = {}
+    basis, half = learner.bases[None], len(learner.recordings) // 2
+    for place, recording in enumerate(learner.recordings):
+        aligned, beta = learner.aligned[place], recording.scores**learner.gamma
+        neutral = (aligned.shape - basis.predict(beta, aligned.terms)).mean(0)
+        side = "" if place < half else " mirrored"
+        shapes.setdefault(recording.person + side, []).append(neutral)
+    return {person: torch.stack(found).mean(0) for person, found in shapes.items()}
+
+
+def _identity_basis(neutrals: Tensor, mean: Tensor) -> Tensor:
+    """(K, 468, 3) principal directions of neutral faces, each as long as one standard deviation."""
+    weights = torch.ones(VERTICES)
+    shapes = align(neutrals, mean, weights).to_model(neutrals) - mean
+    _, singular, directions = torch.linalg.svd(shapes.flatten(1), full_matrices=False)
+    keep = min(IDENTITIES, len(neutrals) // 2)
+    scaled = directions[:keep] * singular[:keep, None] / len(neutrals) ** 0.5
+    return scaled.reshape(keep, VERTICES, 3)
+
+
+def summary_of(results: dict[str, dict[str, float]]) -> dict[str, float]:
+    """Mean and median of what `leave_people_out` measured; correlations as the mean over recordings that have them."""
+    summary: dict[str, float] = {"recordings": len(results)}
+    for key in ("teacher", "teacher_unbent", "fitted"):
+        values = np.array([row[key] for row in results.values()])
+        summary |= {f"{key}_mean": float(values.mean()), f"{key}_median": float(np.median(values))}
+    for name in REPORTED:
+        values = np.array([row[f"r_{name}"] for row in results.values() if f"r_{name}" in row])
+        if len(values):
+            summary |= {f"r_{name}": float(values.mean()), f"n_{name}": len(values)}
+    return {key: round(value, 3) for key, value in summary.items()}
+
+
+def write_card(folder: Path, summary: dict[str, float], people: int, recordings: int, source: str) -> None:
+    """Writes the model card `README.md` beside the weights."""
+    rows = "\n".join(f"| {key} | {value} |" for key, value in summary.items())
+    text = _CARD.format(rows=rows, people=people, recordings=recordings, source=source, count=len(BLENDSHAPES))
+    (folder / "README.md").write_text(text, encoding="utf-8")
+
+
+_CARD: Final = """"""

@@ -1,0 +1,1 @@
+"""Reading, writing and probing videos and photos."""
