@@ -68,7 +68,9 @@ class Clip:
         except ValueError:
             raise OptionError(f"face is {face!r}; choose 'largest', 'all' or a number from 0 to {count - 1}.") from None
         if not 0 <= index < count:
-            raise NoFaceError(f"There is no face {index}; the clip shows {count}, numbered from 0 (see `talkedit faces`).")
+            raise NoFaceError(
+                f"There is no face {index}; the clip shows {count}, numbered from 0 (see `talkedit faces`)."
+            )
         return (index,)
 
     def list_faces(self) -> tuple[Face, ...]:
@@ -131,5 +133,7 @@ def _thumbnail(rgb: NDArray[np.uint8], centre: NDArray[np.float32], side: float)
     if scale < 0.5:
         rgb = cv2.resize(rgb, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
         matrix[:, :2] /= 2 * scale
-    picture = cv2.warpAffine(rgb, matrix, (_THUMBNAIL, _THUMBNAIL), flags=interpolation, borderMode=cv2.BORDER_REPLICATE)
+    picture = cv2.warpAffine(
+        rgb, matrix, (_THUMBNAIL, _THUMBNAIL), flags=interpolation, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(picture, np.uint8)

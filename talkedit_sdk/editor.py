@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import closing
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -29,6 +30,7 @@ from talkedit_sdk.provenance import disclosure
 from talkedit_sdk.render.renderer import Renderer
 from talkedit_sdk.report import REASONS, EditReport
 from talkedit_sdk.result import BLOCK, EditResult, FaceEdit
+from talkedit_sdk.video.pipeline import prefetch
 from talkedit_sdk.video.source import open_source
 
 EMBEDDED: Final = Path(__file__).with_name("weights")
@@ -69,8 +71,11 @@ class Editor:
         if isinstance(video, Clip):
             return video
         source = open_source(video, fps)
-        with reporting(progress, "track", source.info.frame_count) as advance:
-            tracking = self._tracker.track(source.frames(), advance)
+        with (
+            reporting(progress, "track", source.info.frame_count) as advance,
+            closing(prefetch(source.frames())) as frames,
+        ):
+            tracking = self._tracker.track(frames, advance)
         fits = tuple(fit(self._model, track, tracking.times[track.frames]) for track in tracking.faces)
         return Clip(source, tracking, fits)
 
@@ -92,14 +97,16 @@ class Editor:
 
         Args:
             video: path of a video or photo, frames (iterable of (H, W, 3) uint8 RGB), or a `Clip` from `watch`.
-            emotion: neutral, happy, sad, angry, surprised, fearful, disgusted, contempt, a synonym, or a mixture such as
+            emotion: neutral, happy, sad, angry, surprised, fearful, disgusted, contempt, a synonym, or a mixture such
+            as
                 {"happy": 0.7, "surprised": 0.3}. `neutral` takes the speaker's own expression away.
             intensity: 0 (frames stay as they are) to 1, up to 1.5 exaggerates; or a curve [(seconds, value), ...].
             mouth_weight: 1 keeps the lips' opening, closures, width and protrusion of the source, 0 lets the emotion
                 shape the mouth.
             face: "largest", "all", or an index as listed by `faces`.
             fps: frame rate of given frames, default 25.
-            progress: callback taking a `Progress` (returning False cancels), True, False, or None for a bar on a terminal.
+            progress: callback taking a `Progress` (returning False cancels), True, False, or None for a bar on a
+            terminal.
 
         Raises:
             OptionError: an argument is unknown or out of range.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, TypeAlias, get_args, Literal
+from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,10 +88,9 @@ class Intensity:
         """
         if isinstance(intensity, Intensity):
             return intensity
-        if isinstance(intensity, (int, float)) and not isinstance(intensity, bool):
-            intensity = [(0.0, float(intensity))]
+        curve = [(0.0, float(intensity))] if isinstance(intensity, (int, float)) else intensity
         try:
-            points = tuple((float(time), float(value)) for time, value in intensity)
+            points = tuple((float(time), float(value)) for time, value in curve)
         except (TypeError, ValueError):
             raise OptionError(
                 "An intensity is a number from 0 to 1.5 or a list of (seconds, value) such as [(0, 0), (2, 1)]."
@@ -99,8 +99,10 @@ class Intensity:
             raise OptionError("The intensity curve has no points; give at least one (seconds, value).")
         for time, value in points:
             if not (math.isfinite(time) and 0 <= value <= MAX_INTENSITY):
-                raise OptionError(f"Intensity {value:g} at {time:g} s is outside 0 to {MAX_INTENSITY:g}; choose one inside.")
-        if any(later[0] < earlier[0] for earlier, later in zip(points, points[1:], strict=False)):
+                raise OptionError(
+                    f"Intensity {value:g} at {time:g} s is outside 0 to {MAX_INTENSITY:g}; choose one inside."
+                )
+        if any(later[0] < earlier[0] for earlier, later in itertools.pairwise(points)):
             raise OptionError("The times of the intensity curve go backwards; sort its points by time.")
         return cls(points)
 
@@ -135,7 +137,9 @@ def _split(text: str) -> dict[str, float]:
         try:
             shares[name.strip()] = shares.get(name.strip(), 0.0) + (float(share) if share else 1.0)
         except ValueError:
-            raise OptionError(f"'{part.strip()}' is no share of an emotion; write for example happy:0.7,sad:0.3.") from None
+            raise OptionError(
+                f"'{part.strip()}' is no share of an emotion; write for example happy:0.7,sad:0.3."
+            ) from None
     return shares
 
 

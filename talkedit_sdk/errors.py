@@ -1,7 +1,7 @@
 """Every error that talkedit raises on purpose.
 
-All derive from `TalkEditError`. The message is one sentence that says what is wrong and what to do next; where a builtin
-exception means the same (`FileNotFoundError`, `ValueError`), the class derives from it too.
+All derive from `TalkEditError`. The message is one sentence that says what is wrong and what to do next; where a
+builtin exception means the same (`FileNotFoundError`, `ValueError`), the class derives from it too.
 
     TalkEditError
     ├── InputError            the video, photo or frames cannot be used

@@ -67,6 +67,7 @@ class EditReport:
         return tuple(stretch for stretch in self.stretches if stretch.reason != "edited")
 
     def __str__(self) -> str:
-        lines = [f"{self.edited_frames} of {self.frames} frames edited, face {', '.join(map(str, self.edited))} of {self.faces}."]
+        who = ", ".join(map(str, self.edited))
+        lines = [f"{self.edited_frames} of {self.frames} frames edited, face {who} of {self.faces}."]
         lines += [f"  {s.begin:.2f} to {s.end:.2f} s: {s.reason} ({s.stop - s.start} frames)" for s in self.skipped]
         return "\n".join([*lines, *self.notes])

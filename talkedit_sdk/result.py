@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,7 +83,7 @@ class EditResult:
             for edit in self._edits
         )
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self) -> Generator[Frame, None, None]:
         """All frames of the clip in order, edited where the report says so, the source's own elsewhere."""
         drawers = [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
         with closing(prefetch(self._clip.source.frames())) as source:
@@ -156,7 +156,9 @@ class _Drawer:
         if self._placement is None or row // BLOCK != self._block:
             self._block = row // BLOCK
             self._placement = self._place(slice(self._block * BLOCK, (self._block + 1) * BLOCK))
-        return self._renderer.draw(rgb, self._placement, row % BLOCK)
+        at = row % BLOCK
+        picture = torch.from_numpy(rgb)[None].to(self._model.device)
+        return self._renderer.draw(picture, self._placement[at : at + 1])[0].cpu().numpy()
 
     def _place(self, rows: slice) -> Placement:
         edit, device = self._edit, self._model.device

@@ -71,7 +71,9 @@ class Detector:
 
     def _seen(self, graph: Graph, size: int, rgb: NDArray[np.uint8], window: Region) -> Iterator[Detection]:
         for found in graph(Patch(rgb, window, size).crop(window, size)).get("detections", []):
-            yield _detection(found, window)
+            detection = _detection(found, window)
+            if detection.region.side >= 1:
+                yield detection
 
 
 def _detection(found: Any, window: Region) -> Detection:

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from talkedit_sdk.face.model import FaceModel, pose_terms
@@ -43,7 +44,7 @@ class FaceFit:
     error: Tensor
 
 
-def fit(model: FaceModel, track: FaceTrack, times: np.ndarray) -> FaceFit:
+def fit(model: FaceModel, track: FaceTrack, times: NDArray[np.float64]) -> FaceFit:
     """Fits a tracked face.
 
     Args:
@@ -145,10 +146,10 @@ def _project(model: FaceModel, shape: Tensor, frames: int) -> Tensor:
     noise = basis.square().mean() * len(basis) * (0.3 + 2.0 / frames)
     gram = basis @ basis.T / basis.shape[1] + noise / len(basis) * torch.eye(len(basis), device=model.device)
     alpha = torch.linalg.solve(gram, basis @ (shape - model.mean).flatten() / basis.shape[1])
-    return model.mean + (alpha @ basis).reshape(VERTICES, 3)
+    return torch.as_tensor(model.mean + (alpha @ basis).reshape(VERTICES, 3))
 
 
-def _vertices(model: FaceModel, landmarks: np.ndarray) -> Tensor:
+def _vertices(model: FaceModel, landmarks: NDArray[np.float32]) -> Tensor:
     return torch.from_numpy(np.array(landmarks[:, :VERTICES], dtype=np.float32)).to(model.device)
 
 

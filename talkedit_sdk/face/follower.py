@@ -14,9 +14,7 @@ from talkedit_sdk.face.landmarker import Landmarker, Sighting
 from talkedit_sdk.face.region import Region
 
 _MOST_FACES = 8
-_SMALLEST = (
-    36.0  # pixels of a region's side; patterns of that size look like faces too easily, and cannot be edited well
-)
+_SMALLEST = 36.0  # pixels of a region's side: below that too many patterns look like a face
 _SLACK = 0.01  # of the region's side: less than the landmarks tremble, and too little to harm them
 _CONTINUOUS = 0.5  # no head moves or grows by more than that part of its region between two frames
 _CONVINCING, _TOLERABLE = 0.3, 0.15  # confidence to begin with, and to go on with
@@ -70,7 +68,8 @@ class Follower:
                 sighting = self._verified(rgb, candidate)
                 if sighting is not None and not self._known(sighting.region):
                     self._live.append(Trace(self._next_tracklet(), sighting, sighting.region, time))
-        self._lost = [trace for trace in self._lost if time - trace.time <= _HOPE and not self._known(trace.region)]
+        hopeful = [trace for trace in self._lost if time - trace.time <= _HOPE and not self._known(trace.region)]
+        self._lost = hopeful[-_MOST_FACES:]
         if self._live:
             self._patience = _PATIENCE
         return list(self._live)

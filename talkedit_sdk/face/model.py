@@ -63,7 +63,9 @@ class FaceModel:
 
     def to(self, device: torch.device | str) -> FaceModel:
         """The same model on another device."""
-        moved = {field.name: getattr(self, field.name).to(device) for field in fields(self) if field.name != "regressor"}
+        moved = {
+            field.name: getattr(self, field.name).to(device) for field in fields(self) if field.name != "regressor"
+        }
         regressor = CoefficientRegressor()
         regressor.load_state_dict(self.regressor.state_dict())
         return replace(self, **moved, regressor=regressor.to(device).eval())
@@ -99,16 +101,28 @@ class FaceModel:
         except (OSError, ValueError, SafetensorError) as error:
             if isinstance(error, WeightsError):
                 raise
-            raise WeightsError(f"No usable face model in {folder} ({error}); reinstall talkedit or check the path.") from None
-        if not isinstance(config, dict) or config.get("format") != FORMAT or config.get("blendshapes") != list(BLENDSHAPES):
-            raise WeightsError(f"The face model in {folder} was made for another version of talkedit; update one of them.")
+            raise WeightsError(
+                f"No usable face model in {folder} ({error}); reinstall talkedit or check the path."
+            ) from None
+        if (
+            not isinstance(config, dict)
+            or config.get("format") != FORMAT
+            or config.get("blendshapes") != list(BLENDSHAPES)
+        ):
+            raise WeightsError(
+                f"The face model in {folder} was made for another version of talkedit; update one of them."
+            )
         regressor = CoefficientRegressor()
         prefix = "regressor."
         try:
-            state = {name[len(prefix) :]: tensors.pop(name).float() for name in list(tensors) if name.startswith(prefix)}
+            state = {
+                name[len(prefix) :]: tensors.pop(name).float() for name in list(tensors) if name.startswith(prefix)
+            }
             regressor.load_state_dict(state, strict=True)
             integers = {"triangles", "mirror"}
-            model = cls(**{n: t if n in integers else t.float() for n, t in tensors.items()}, regressor=regressor.eval())
+            model = cls(
+                **{n: t if n in integers else t.float() for n, t in tensors.items()}, regressor=regressor.eval()
+            )
         except (RuntimeError, TypeError) as error:
             raise WeightsError(f"The face model in {folder} is incomplete ({error}); reinstall talkedit.") from None
         model._check(folder)
@@ -126,7 +140,7 @@ class FaceModel:
             tensor: Tensor = getattr(self, name)
             if tuple(tensor.shape) != shape or not bool(torch.isfinite(tensor).all()):
                 raise WeightsError(f"'{name}' in the face model of {folder} is damaged; reinstall talkedit.")
-        if not (0 <= int(self.triangles.min()) and int(self.triangles.max()) < VERTICES):
+        if not (int(self.triangles.min()) >= 0 and int(self.triangles.max()) < VERTICES):
             raise WeightsError(f"'triangles' in the face model of {folder} is damaged; reinstall talkedit.")
 
 
@@ -139,9 +153,7 @@ def pose_terms(rotation: Tensor) -> Tensor:
     Angles of a turned head in radians; the detector's landmarks bend smoothly with them.
     """
     pitch, yaw, roll = euler_angles(rotation).unbind(-1)
-    return torch.stack(
-        [pitch, yaw, roll, pitch**2, yaw**2, pitch * yaw, yaw * roll, yaw**3, pitch * yaw**2], dim=-1
-    )
+    return torch.stack([pitch, yaw, roll, pitch**2, yaw**2, pitch * yaw, yaw * roll, yaw**3, pitch * yaw**2], dim=-1)
 
 
 def euler_angles(rotation: Tensor) -> Tensor:

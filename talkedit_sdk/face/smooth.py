@@ -9,8 +9,8 @@ from torch import Tensor
 def gaussian_mean(values: Tensor, times: Tensor, segments: Tensor, sigma: float) -> Tensor:
     """Centred Gaussian mean of (T, C) values at (T,) times in seconds, within equal segments only.
 
-    Weights follow the real times, so variable frame rates are averaged alike. Cost grows with the number of frames inside
-    three sigma, not with the length of the clip squared.
+    Weights follow the real times, so variable frame rates are averaged alike. Cost grows with the number of frames
+    inside three sigma, not with the length of the clip squared.
     """
     total, weight_sum = values.clone(), torch.ones_like(values[:, :1])
     for shift in range(1, len(values)):

@@ -50,5 +50,5 @@ class Tracker(Protocol):
     """Finds and follows faces."""
 
     def track(self, frames: Iterable[Frame], on_frame: Callable[[int], None] | None = None) -> Tracking:
-        """Reads all frames once, in order. `on_frame` is called with the number of frames done and may raise to stop."""
+        """Reads all frames once, in order. `on_frame` is called with the number of frames done, may raise to stop."""
         ...

@@ -1,4 +1,6 @@
-"""The hand-set motion editor: takes the speaker's lasting expression out, puts the target in, keeps the mouth talking."""
+"""The hand-set motion editor: takes the speaker's lasting expression out, puts the target in, keeps the mouth
+talking.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,10 @@ import torch
 from torch import Tensor
 
 from talkedit_sdk.face.model import FaceModel
+from talkedit_sdk.face.smooth import gaussian_mean
 from talkedit_sdk.face.topology import BLENDSHAPES
 from talkedit_sdk.motion import prototypes
 from talkedit_sdk.motion.mouth import LipProjection, hold
-from talkedit_sdk.face.smooth import gaussian_mean
 from talkedit_sdk.motion.types import MotionEdit, MotionRequest
 
 _LASTING_SIGMA: Final = 0.9  # seconds; longer than a word, shorter than a mood

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from talkedit_sdk.face.fit import FaceFit
 from talkedit_sdk.face.model import euler_angles
-from talkedit_sdk.face.track import FaceTrack, Tracking
 from talkedit_sdk.face.smooth import gaussian_mean
+from talkedit_sdk.face.track import FaceTrack, Tracking
 
 FADE_SECONDS: Final = 0.30
 _YAW: Final = (0.70, 1.05)  # radians; full edit below the first, none above the second
@@ -31,8 +31,8 @@ def visibility(fit: FaceFit, times: NDArray[np.float64], segments: NDArray[np.in
 def edge_fade(track: FaceTrack, tracking: Tracking) -> NDArray[np.float32]:
     """(N,) rises from 0 after the face appears and falls to 0 before it goes.
 
-    Only at edges where the same shot shows frames without the face: at a cut and at the ends of the clip there is nothing
-    to fade into.
+    Only at edges where the same shot shows frames without the face: at a cut and at the ends of the clip there is
+    nothing to fade into.
     """
     times = tracking.times[track.frames]
     fade = np.ones(len(times), np.float32)
@@ -59,7 +59,9 @@ def _eased(t: NDArray[np.float64]) -> NDArray[np.float32]:
     return (t * t * (3 - 2 * t)).astype(np.float32)
 
 
-def _lowest_nearby(values: NDArray[np.float32], times: NDArray[np.float64], segments: NDArray[np.int64]) -> NDArray[np.float32]:
+def _lowest_nearby(
+    values: NDArray[np.float32], times: NDArray[np.float64], segments: NDArray[np.int64]
+) -> NDArray[np.float32]:
     """Smooth, and never above the value itself: the edit is gone before the face is."""
     if len(values) < 2:
         return values

@@ -1,9 +1,10 @@
 """Mouth shape preservation, by geometry on the lip vertices.
 
 The paper trades lip sync against exaggeration with a loss; here the same trade is a projection. Lip features (vertical
-openings at five pairs of inner-lip vertices, width, protrusion) are linear in the coefficients, so the edited coefficients
-that keep a given share of the source's features are a small bounded least-squares problem (`LipProjection`). What bounds
-leave over is corrected on the vertices themselves (`LipGuard`), inner and outer contour together.
+openings at five pairs of inner-lip vertices, width, protrusion) are linear in the coefficients, so the edited
+coefficients that keep a given share of the source's features are a small bounded least-squares problem
+(`LipProjection`). What bounds leave over is corrected on the vertices themselves (`LipGuard`), inner and outer contour
+together.
 """
 
 from __future__ import annotations
@@ -107,7 +108,8 @@ class LipGuard:
 
 
 def _spread(mean: Tensor) -> Tensor:
-    """(9, 468) vertical move per unit of excess opening at each pair of inner-lip vertices: half up below, half down above.
+    """(9, 468) vertical move per unit of excess opening at each pair of inner-lip vertices: half up below, half down
+    above.
 
     Both lips follow whole, so that they keep their thickness, and the skin around them fades out smoothly.
     """

@@ -1,7 +1,7 @@
 """Emotions as mixtures of coefficients: the hand-set baseline.
 
-Combinations of action units after Ekman & Friesen's EMFACS and *Facial Action Coding System* (2002), in the names of the
-ARKit blendshapes that carry each unit.
+Combinations of action units after Ekman & Friesen's EMFACS and *Facial Action Coding System* (2002), in the names of
+the ARKit blendshapes that carry each unit.
 """
 
 from __future__ import annotations
@@ -49,8 +49,8 @@ _ONE_SIDE: Final[dict[str, dict[str, float]]] = {
     },
 }  # fmt: skip
 
-# How much of a lasting expression of the speaker is taken out before the target is put in. Speech itself keeps the mouth
-# off its rest, so coefficients that articulate give up less.
+# How much of a lasting expression of the speaker is taken out before the target is put in. Speech itself keeps the
+# mouth off its rest, so coefficients that articulate give up less.
 _LASTING: Final[dict[str, float]] = {
     "browDown": 1.0, "browInnerUp": 1.0, "browOuterUp": 1.0, "cheekSquint": 1.0, "eyeSquint": 1.0, "eyeWide": 1.0,
     "noseSneer": 1.0, "mouthSmile": 1.0, "mouthFrown": 1.0, "mouthDimple": 0.8, "mouthPress": 0.7, "mouthStretch": 0.6,

@@ -1,87 +1,119 @@
-"""From a frame and the wanted displacement of the face to the edited frame."""
+"""From frames and the wanted displacement of the face to edited frames."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.render.rasterizer import make_rasterizer
 from talkedit_sdk.render.sampling import sample
-from talkedit_sdk.render.sheet import Placement, Sheet
+from talkedit_sdk.render.sheet import Layer, Opening, Placement, Sheet
 
 STILL: Final = 0.02
 """Pixels; what moves less keeps its own value to the bit."""
 
+_CAVITY: Final = 0.22  # brightness of a mouth that opens on nothing known, relative to the lips
+_LASH_CONTRAST: Final = 40.0  # levels by which a lash is darker than the eyeball behind it
+
+Window = tuple[int, int, int, int]
+
 
 class Renderer:
-    """Draws edited faces into frames at native resolution, sampling each source pixel once."""
+    """Draws edited faces into frames at native resolution; each pixel is sampled once per layer, nothing is blurred."""
 
     def __init__(self, model: FaceModel) -> None:
         self.sheet = Sheet(model)
-        self._device = model.device
+        self.device = model.device
         self._rasterizer = make_rasterizer(model.device)
-        triangles = self.sheet.triangles
-        self._triangles: Any = triangles.numpy() if self._on_cpu else triangles
-
-    @property
-    def _on_cpu(self) -> bool:
-        return self._device.type == "cpu"
 
     def place(self, landmarks: Tensor, offsets: Tensor) -> Placement:
         """See `Sheet.place`."""
         return self.sheet.place(landmarks, offsets)
 
-    def draw(self, rgb: NDArray[np.uint8], placement: Placement, index: int) -> NDArray[np.uint8]:
-        """The frame (H, W, 3) uint8 with one face of the batch drawn anew; the frame itself where nothing moves."""
-        if float(placement.moved[index]) < STILL:
-            return rgb
-        vertices, attributes = placement.vertices[index], placement.attributes[index]
-        window = _window(vertices, attributes, rgb.shape[:2])
+    def draw(self, frames: Tensor, placement: Placement) -> Tensor:
+        """Draws one face into each frame.
+
+        Args:
+            frames: (B, H, W, 3) uint8 RGB.
+            placement: of the B frames.
+
+        Returns:
+            (B, H, W, 3) uint8; the very same tensor where nothing moves.
+        """
+        if float(placement.moved.max()) < STILL:
+            return frames
+        window = _window(placement.skin.vertices, (0, frames.shape[1], 0, frames.shape[2]))
         if window is None:
-            return rgb
+            return frames
+        picture, covered = self._sampled(frames, placement.skin, window)
+        for opening in placement.openings:
+            self._fill(frames, opening, picture, covered, window)
         top, bottom, left, right = window
-        local = vertices - torch.tensor([left, top, 0.0], device=vertices.device)
-        shift = self._map(local, attributes, (bottom - top, right - left))
-        edited = rgb.copy()
-        edited[top:bottom, left:right] = self._compose(rgb, shift, top, left)
+        edited = frames.clone()
+        edited[:, top:bottom, left:right] = picture
         return edited
 
-    def _map(self, vertices: Tensor, attributes: Tensor, size: tuple[int, int]) -> NDArray[np.float32]:
-        if self._on_cpu:
-            drawn, _ = self._rasterizer.map(vertices[None].numpy(), self._triangles, attributes[None].numpy(), size)
-            values: NDArray[np.float32] = drawn[0]
-            return values
-        drawn, _ = self._rasterizer.map(vertices[None], self._triangles, attributes[None], size)
-        moved: NDArray[np.float32] = drawn[0].cpu().numpy()
-        return moved
+    def _fill(self, frames: Tensor, opening: Opening, picture: Tensor, covered: Tensor, bounds: Window) -> None:
+        """Draws an eye or the mouth into `picture` where the skin leaves it open."""
+        window = _window(torch.cat([opening.inside.vertices, opening.rim.vertices], 1), bounds)
+        if window is None:
+            return
+        inside, dark = self._layer(frames, opening.inside, window)
+        rim, opacity = self._layer(frames, opening.rim, window)
+        colour = inside.float()
+        if bool(dark.any()):
+            mean = (colour * (dark > 0)).sum((1, 2), keepdim=True) / (dark > 0).sum((1, 2), keepdim=True).clamp_min(1)
+            colour = colour + dark * (_CAVITY * mean - colour)
+        if opening.lashes:
+            darker = (colour - rim.float()).mean(-1, keepdim=True) / _LASH_CONTRAST
+            opacity = opacity + (1 - opacity) * darker.clamp(0, 1) * (4 * opacity).clamp(0, 1)
+        colour = colour + opacity * (rim.float() - colour)
+        top, left = window[0] - bounds[0], window[2] - bounds[2]
+        area = (slice(None), slice(top, top + colour.shape[1]), slice(left, left + colour.shape[2]))
+        hidden = covered[area][..., None]
+        picture[area] = torch.where(hidden, picture[area], (colour + 0.5).clamp(0, 255).to(torch.uint8))
 
-    def _compose(self, rgb: NDArray[np.uint8], shift: NDArray[np.float32], top: int, left: int) -> NDArray[np.uint8]:
-        height, width = shift.shape[:2]
-        window = rgb[top : top + height, left : left + width]
-        still = np.abs(shift[..., 0]) + np.abs(shift[..., 1]) < STILL
-        rows, columns = np.mgrid[top : top + height, left : left + width].astype(np.float32)
-        coordinates = np.stack([columns + shift[..., 0], rows + shift[..., 1]], -1)
-        picture = sample(rgb, coordinates)
-        picture[still] = window[still]
-        cavity = shift[..., 2]
-        if cavity.max() > 0:
-            inside = cavity > 0
-            dark = 0.22 * np.median(picture[inside], axis=0)
-            share = cavity[inside][:, None]
-            picture[inside] = (picture[inside] * (1 - share) + dark * share + 0.5).astype(np.uint8)
-        return picture
+    def _layer(self, frames: Tensor, layer: Layer, window: Window) -> tuple[Tensor, Tensor]:
+        """Colours (B, h, w, 3) and the third attribute (B, h, w, 1), 0 where the layer is not."""
+        values, _ = self._map(layer, window)
+        return _sample(frames, values[..., :2], window), values[..., 2:]
+
+    def _sampled(self, frames: Tensor, layer: Layer, window: Window) -> tuple[Tensor, Tensor]:
+        shift, covered = self._map(layer, window)
+        return _sample(frames, shift, window), covered
+
+    def _map(self, layer: Layer, window: Window) -> tuple[Tensor, Tensor]:
+        """Attributes (B, h, w, C) and coverage (B, h, w) of a layer in a window of the frame."""
+        top, bottom, left, right = window
+        corner = torch.tensor([left, top, 0.0], device=self.device)
+        vertices, size = layer.vertices - corner, (bottom - top, right - left)
+        if self.device.type != "cpu":
+            drawn: tuple[Tensor, Tensor] = self._rasterizer.map(vertices, layer.triangles, layer.attributes, size)
+            return drawn
+        values, covered = self._rasterizer.map(
+            vertices.numpy(), layer.triangles.numpy(), layer.attributes.numpy(), size
+        )
+        return torch.from_numpy(values), torch.from_numpy(covered)
 
 
-def _window(vertices: Tensor, attributes: Tensor, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """Rows and columns that the moved triangles can touch, None if all of it lies outside the frame."""
-    low = vertices[:, :2].amin(0).floor().long()
-    high = vertices[:, :2].amax(0).ceil().long() + 1
-    left, top = (max(int(value), 0) for value in low)
-    right, bottom = min(int(high[0]), size[1]), min(int(high[1]), size[0])
+def _sample(frames: Tensor, shift: Tensor, window: Window) -> Tensor:
+    top, bottom, left, right = window
+    rows = torch.arange(top, bottom, dtype=torch.float32, device=shift.device)
+    columns = torch.arange(left, right, dtype=torch.float32, device=shift.device)
+    shift = torch.where(shift.abs().amax(-1, keepdim=True) < STILL, torch.zeros((), device=shift.device), shift)
+    coordinates = shift + torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
+    if frames.device.type != "cpu":
+        return sample(frames, coordinates)
+    pairs = zip(frames, coordinates, strict=True)
+    return torch.stack([torch.from_numpy(sample(frame.numpy(), where.numpy())) for frame, where in pairs])
+
+
+def _window(vertices: Tensor, bounds: Window) -> Window | None:
+    """Rows and columns that a layer may touch, within bounds; None if there are none."""
+    low, high = vertices[..., :2].amin((0, 1)).floor(), vertices[..., :2].amax((0, 1)).ceil() + 1
+    top, left = max(int(low[1]), bounds[0]), max(int(low[0]), bounds[2])
+    bottom, right = min(int(high[1]), bounds[1]), min(int(high[0]), bounds[3])
     return (top, bottom, left, right) if top < bottom and left < right else None

@@ -1,12 +1,14 @@
-"""The mesh that is drawn: the face, a skirt of skin around it, and what lies behind the lids and the lips.
+"""The meshes that are drawn: the skin with a skirt around it, and what shows through the openings of eyes and mouth.
 
-Everything is one triangle mesh with a place in the source and a place in the result for each vertex, so that a single
-rasterization tells for each pixel of the result where in the source frame its colour comes from. Depth decides between
-layers: eyeballs and mouth interior lie behind the skin and are seen where the edited lids and lips open.
+Each vertex has a place in the source and a place in the result, so that rasterizing tells for every pixel of the result
+where in the source frame its colour comes from. The skin has holes where the lids and the inner lips part. An `Opening`
+fills a hole in two layers: what lies inside (eyeball, teeth, cavity), which keeps still while lids and lips slide over
+it, and the rim, a narrow band of lashes or lip that goes on inwards with the skin and fades out.
 """
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,119 +16,184 @@ import torch
 from torch import Tensor
 
 from talkedit_sdk.face.model import FaceModel
-from talkedit_sdk.face.topology import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, OVAL, VERTICES
+from talkedit_sdk.face.topology import EYE_LEFT, EYE_RIGHT, LIPS_INNER, OVAL, VERTICES
 
 _SKIRT: Final = ((1.10, 0.72), (1.24, 0.36), (1.42, 0.10), (1.62, 0.0))
 """Rings around the outline: distance from the centre relative to the outline, share of its motion."""
 
-_MOUTH_ROWS: Final = (0.0, 0.22, 0.5, 0.78, 1.0)
-_EYE_CORE: Final = 0.62
-_BEHIND: Final = 0.6  # face heights that inner layers lie behind the skin
+_CHIN: Final = 152
+_FOREHEAD: Final = 10
+_LASHES: Final = 0.45  # depth of the rim of an eye, share of the way to its middle line
+_LIP_RIM: Final = 0.012  # depth of the rim of the mouth, face heights
+_GUMS: Final = 0.12  # share of the opening under the upper lip that gives way when the lip lifts
+_CLEFT: Final = 0.08  # share of the opening where upper and lower teeth part
+_LOWER_TEETH: Final = 0.35  # share of a mouth wide open that moves with the jaw; nothing of one that is hardly open
 
 
 @dataclass(frozen=True)
-class Placement:
-    """The sheet in a batch of frames.
+class Layer:
+    """A mesh in a batch of frames.
 
     Members:
         vertices: (T, V, 3) pixels in the result, z away from the camera.
-        attributes: (T, V, 3): x and y from the result to the source, pixels, and the share of mouth cavity.
-        moved: (T,) largest distance by which any vertex moves, pixels.
+        attributes: (T, V, 2 or 3): x and y from the result to the source in pixels, then what the layer's owner says.
+        triangles: (F, 3) int32.
     """
 
     vertices: Tensor
     attributes: Tensor
+    triangles: Tensor
+
+    def __getitem__(self, rows: slice) -> Layer:
+        return Layer(self.vertices[rows], self.attributes[rows], self.triangles)
+
+
+@dataclass(frozen=True)
+class Opening:
+    """An eye or the mouth: `inside` with the share of darkness as third attribute, `rim` with its opacity."""
+
+    inside: Layer
+    rim: Layer
+    lashes: bool
+
+    def __getitem__(self, rows: slice) -> Opening:
+        return Opening(self.inside[rows], self.rim[rows], self.lashes)
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Everything to draw in a batch of frames. `moved` is (T,), the largest distance of a vertex, pixels."""
+
+    skin: Layer
+    openings: tuple[Opening, ...]
     moved: Tensor
+
+    def __getitem__(self, rows: slice) -> Placement:
+        return Placement(self.skin[rows], tuple(opening[rows] for opening in self.openings), self.moved[rows])
 
 
 class Sheet:
-    """Topology of the drawn mesh and how it follows the landmarks."""
+    """Topology of the drawn meshes and how they follow the landmarks."""
 
     def __init__(self, model: FaceModel) -> None:
-        self._oval = torch.tensor(OVAL, device=model.device)
-        self._eyes = [
-            (torch.tensor(contour, device=model.device), iris[0])
-            for contour, iris in ((EYE_RIGHT, IRIS_RIGHT), (EYE_LEFT, IRIS_LEFT))
-        ]
+        device = model.device
+        self._oval = torch.tensor(OVAL, device=device)
+        self._eyes = [torch.tensor(contour, device=device) for contour in (EYE_RIGHT, EYE_LEFT)]
         half = len(LIPS_INNER) // 2
-        self._upper = torch.tensor(LIPS_INNER[: half + 1], device=model.device)
-        self._lower = torch.tensor([LIPS_INNER[0], *LIPS_INNER[half:][::-1]], device=model.device)
-        self._rows = torch.tensor(_MOUTH_ROWS, device=model.device)
-        self.triangles = torch.cat([model.triangles.long(), self._layers(model.device)]).int()
-        """(F, 3) int32."""
+        self._upper = torch.tensor(LIPS_INNER[: half + 1], device=device)
+        self._lower = torch.tensor([LIPS_INNER[0], *LIPS_INNER[half:][::-1]], device=device)
+        self._lips = torch.tensor(LIPS_INNER, device=device)
+        rings = [[VERTICES + r * len(OVAL) + i for i in range(len(OVAL))] for r in range(len(_SKIRT))]
+        bands = [t for inner, outer in zip([list(OVAL), *rings], rings, strict=False) for t in _band(inner, outer)]
+        self._skin = torch.cat([model.triangles.long(), torch.tensor(bands, device=device)]).int()
+        self._eyeball = _rows(3, len(EYE_LEFT), True, device)
+        self._lash_rim = _rows(2, len(EYE_LEFT), True, device)
+        self._mouth = _rows(6, half + 1, False, device)
+        self._lip_rim = _rows(2, len(LIPS_INNER), True, device)
 
     def place(self, landmarks: Tensor, offsets: Tensor) -> Placement:
         """landmarks: (T, 478, 3) pixels of the source; offsets: (T, 468, 3) pixels to the result."""
         face = landmarks[:, :VERTICES]
-        height = (landmarks[:, 152, :2] - landmarks[:, 10, :2]).norm(dim=-1)
-        behind = torch.zeros(len(face), 1, 3, device=face.device)
-        behind[:, 0, 2] = _BEHIND * height
-        parts = [(face, face + offsets, torch.zeros_like(face[..., 0])), self._skirt(face, offsets, height)]
-        parts += [self._eyeball(landmarks, offsets, contour, iris, behind) for contour, iris in self._eyes]
-        parts.append(self._mouth(face, offsets, height, behind))
-        source, result, cavity = (torch.cat(columns, 1) for columns in zip(*parts, strict=True))
-        shift = source[..., :2] - result[..., :2]
-        return Placement(result, torch.cat([shift, cavity[..., None]], -1), shift.norm(dim=-1).amax(1))
+        height = (face[:, _CHIN, :2] - face[:, _FOREHEAD, :2]).norm(dim=-1)
+        around, motion = self._skirt(face, offsets, height)
+        result = torch.cat([face + offsets, around + motion], 1)
+        shift = -torch.cat([offsets, motion], 1)[..., :2]
+        skin = Layer(result, shift.contiguous(), self._skin)
+        openings = [self._eye(face, offsets, contour) for contour in self._eyes]
+        openings.append(self._mouth_opening(face, offsets, height))
+        return Placement(skin, tuple(openings), shift.norm(dim=-1).amax(1))
 
-    def _skirt(self, face: Tensor, offsets: Tensor, height: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _skirt(self, face: Tensor, offsets: Tensor, height: Tensor) -> tuple[Tensor, Tensor]:
         outline, motion = face[:, self._oval], offsets[:, self._oval]
         centre = outline.mean(1, keepdim=True)
-        sources, results = [], []
+        rings, motions = [], []
         for reach, share in _SKIRT:
             motion = (motion + motion.roll(1, 1) + motion.roll(-1, 1)) / 3
             ring = centre + reach * (outline - centre)
             ring[..., 2] = outline[..., 2] + (reach - 1) * height[:, None]
-            sources.append(ring)
-            results.append(ring + share * motion)
-        source, result = torch.cat(sources, 1), torch.cat(results, 1)
-        return source, result, torch.zeros_like(source[..., 0])
+            rings.append(ring)
+            motions.append(share * motion)
+        return torch.cat(rings, 1), torch.cat(motions, 1)
 
-    def _eyeball(
-        self, landmarks: Tensor, offsets: Tensor, contour: Tensor, iris: int, behind: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Still inside; its rim follows a lid that opens and stays where a lid closes over it."""
-        rim, motion = landmarks[:, contour], offsets[:, contour]
-        centre = rim.mean(1, keepdim=True)
-        outward = rim - centre
-        outward = outward / outward.norm(dim=-1, keepdim=True).clamp_min(1e-3)
-        opening = (motion * outward).sum(-1, keepdim=True).clamp_min(0) * outward
-        core = centre + _EYE_CORE * (rim - centre)
-        source = torch.cat([rim, core, centre], 1) + behind
-        result = torch.cat([rim + 1.02 * opening, core, centre], 1) + behind
-        return source, result, torch.zeros_like(source[..., 0])
-
-    def _mouth(self, face: Tensor, offsets: Tensor, height: Tensor, behind: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows between the inner lips. Where lips part that were closed there is nothing to show but the cavity."""
-        edited = face + offsets
-        down = self._rows[None, :, None, None]
-        sources, results = (
-            (1 - down) * points[:, None, self._upper] + down * points[:, None, self._lower] for points in (face, edited)
+    def _eye(self, face: Tensor, offsets: Tensor, contour: Tensor) -> Opening:
+        margin, motion = face[:, contour], offsets[:, contour]
+        inward = (_opposite(margin) - margin) / 2
+        length = inward.norm(dim=-1, keepdim=True).clamp_min(1e-3)
+        opened = (-(motion * inward).sum(-1, keepdim=True) / length).clamp_min(0)
+        # Where a lid lifts, the strip that it lays bare must not repeat its lashes: it continues the eyeball below
+        # them.
+        bare = torch.minimum(opened, _LASHES * length) * inward / length
+        core = margin + 1.25 * _LASHES * inward
+        inside = _layer(
+            torch.cat([margin + bare, core, margin + inward], 1),
+            torch.cat([margin - 1.05 * opened * inward / length, core, margin + inward], 1),
+            torch.zeros(1, device=face.device),
+            self._eyeball,
         )
-        gap, wider = ((points[:, self._lower] - points[:, self._upper]).norm(dim=-1) for points in (face, edited))
-        opened = ((wider - gap) / (wider + 0.01 * height[:, None])).clamp(0, 1)
-        dark = (opened - 0.25).clamp(0, 0.5) * 2
-        across = torch.tensor([0.25, 1.0, 1.0, 1.0, 0.25], device=face.device)
-        cavity = dark[:, None] * across[None, :, None]
-        return sources.flatten(1, 2) + behind, results.flatten(1, 2) + behind, cavity.flatten(1, 2)
+        lashes = margin + _LASHES * inward
+        opacity = torch.cat([torch.ones_like(length), torch.zeros_like(length)], 1)
+        rim = _layer(
+            torch.cat([margin, lashes], 1), torch.cat([margin + motion, lashes + motion], 1), opacity, self._lash_rim
+        )
+        return Opening(inside, rim, lashes=True)
 
-    def _layers(self, device: torch.device) -> Tensor:
-        rings, around = len(_SKIRT), len(OVAL)
-        faces: list[tuple[int, int, int]] = []
-        loops = [list(OVAL), *([VERTICES + r * around + i for i in range(around)] for r in range(rings))]
-        for inner, outer in zip(loops, loops[1:], strict=False):
-            faces += _band(inner, outer)
-        first = VERTICES + rings * around
-        for contour in (EYE_RIGHT, EYE_LEFT):
-            count = len(contour)
-            rim, core = list(range(first, first + count)), list(range(first + count, first + 2 * count))
-            faces += _band(rim, core)
-            faces += [(core[i], core[(i + 1) % count], first + 2 * count) for i in range(count)]
-            first += 2 * count + 1
-        columns = len(LIPS_INNER) // 2 + 1
-        for row in range(len(_MOUTH_ROWS) - 1):
-            upper = [first + row * columns + i for i in range(columns)]
-            faces += _band(upper, [index + columns for index in upper], closed=False)
-        return torch.tensor(faces, device=device)
+    def _mouth_opening(self, face: Tensor, offsets: Tensor, height: Tensor) -> Opening:
+        """Upper teeth keep still with the skull, lower teeth and tongue follow the chin, lips slide over both."""
+        upper, lower = face[:, self._upper], face[:, self._lower]
+        upper_to, lower_to = upper + offsets[:, self._upper], lower + offsets[:, self._lower]
+        jaw = offsets[:, [_CHIN]]
+        down = lower - upper
+        axis = (face[:, [_CHIN]] - face[:, [_FOREHEAD]]) / height[:, None, None]
+        gap = down.norm(dim=-1, keepdim=True)
+        agape = (
+            gap.amax(1, keepdim=True) / (upper[:, -1:] - upper[:, :1]).norm(dim=-1, keepdim=True).clamp_min(1)
+        ).clamp(max=1)
+        lower_share = _LOWER_TEETH * ((agape - 0.15) / 0.35).clamp(0, 1)
+        gums = upper + _GUMS * down
+        teeth, lower_teeth = upper + (1 - _CLEFT - lower_share) * down, lower - lower_share * down
+        lower_teeth_to = lower_teeth + jaw
+        overlap = ((teeth - lower_teeth_to) * axis).sum(-1, keepdim=True).clamp_min(0)
+        lower_teeth_to = lower_teeth_to + overlap * axis
+        top, bottom = _further(upper, upper_to, -axis), _further(lower_teeth_to, lower_to, axis)
+        source = torch.cat([upper, gums, teeth, (teeth + lower_teeth) / 2, lower_teeth, lower], 1)
+        result = torch.cat([top, gums, teeth, (teeth + lower_teeth_to) / 2, lower_teeth_to, bottom], 1)
+        parted = (lower_teeth_to - teeth).norm(dim=-1) - _CLEFT * gap[..., 0]
+        dark = (parted / (0.02 * height[:, None]) - 0.2).clamp(0, 1)
+        darkness = torch.cat([share * dark for share in (0.0, 0.0, 0.0, 1.0, 0.8, 0.4)], 1)[..., None]
+        inside = _layer(source, result, darkness, self._mouth)
+        margin, motion = face[:, self._lips], offsets[:, self._lips]
+        inward = (_opposite(margin) - margin) / 2
+        length = inward.norm(dim=-1, keepdim=True).clamp_min(1e-3)
+        edge = margin + inward * (_LIP_RIM * height[:, None, None] / length).clamp(max=0.5)
+        opacity = torch.cat([torch.ones_like(length), torch.zeros_like(length)], 1)
+        rim = _layer(
+            torch.cat([margin, edge], 1), torch.cat([margin + motion, edge + motion], 1), opacity, self._lip_rim
+        )
+        return Opening(inside, rim, lashes=False)
+
+
+def _layer(source: Tensor, result: Tensor, extra: Tensor, triangles: Tensor) -> Layer:
+    shift = (source - result)[..., :2]
+    return Layer(result, torch.cat([shift, extra.expand(*shift.shape[:2], 1)], -1), triangles)
+
+
+def _opposite(margin: Tensor) -> Tensor:
+    """Points of a closed contour across the opening: upper against lower, the two corners against themselves."""
+    count = margin.shape[1]
+    return margin[:, [-i % count for i in range(count)]]
+
+
+def _further(a: Tensor, b: Tensor, direction: Tensor) -> Tensor:
+    """Of each pair the point that lies further in a direction."""
+    ahead = ((b - a) * direction).sum(-1, keepdim=True) > 0
+    return torch.where(ahead, b, a)
+
+
+def _rows(count: int, columns: int, closed: bool, device: torch.device) -> Tensor:
+    """(F, 3) int32 triangles between rows of vertices that lie one after the other."""
+    rows = [list(range(row * columns, (row + 1) * columns)) for row in range(count)]
+    faces = [t for above, below in itertools.pairwise(rows) for t in _band(above, below, closed)]
+    return torch.tensor(faces, dtype=torch.int32, device=device)
 
 
 def _band(inner: list[int], outer: list[int], closed: bool = True) -> list[tuple[int, int, int]]:

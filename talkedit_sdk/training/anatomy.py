@@ -1,8 +1,8 @@
 """What the expression basis looks like before any data: which way muscles pull the skin.
 
-The teacher never reports cheek puffs, cheek squints and nose sneers, and hardly ever a jaw pushed forward or lip corners
-pulled down. Least squares alone would leave those rows empty or noisy; with these displacements as the mean of a ridge
-prior they follow the data where there is some and anatomy where there is none.
+The teacher never reports cheek puffs, cheek squints and nose sneers, and hardly ever a jaw pushed forward, eyes torn
+open or lip corners pulled down. Least squares alone would leave those rows empty or noisy; with these displacements as
+the mean of a ridge prior they follow the data where there is some and anatomy where there is none.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from torch import Tensor
 
 from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, mirrored_name
 
-# For the person's left side: (vertex at the centre, displacement (x, y, z) there, radius), in outer eye corner distances;
-# x right in the picture, y down, z away from the camera. Sources for the directions: Ekman, Friesen & Hager, FACS (2002).
+# For the person's left side: (vertex at the centre, displacement (x, y, z) there, radius), in outer eye corner
+# distances; x right in the picture, y down, z away from the camera. Sources for the directions: Ekman, Friesen & Hager,
+# FACS (2002).
 _PULLS: Final[dict[str, tuple[tuple[int, tuple[float, float, float], float], ...]]] = {
     "noseSneerLeft": (  # AU9, levator labii superioris alaeque nasi
         (279, (0.010, -0.060, 0.0), 0.11),
@@ -28,6 +29,10 @@ _PULLS: Final[dict[str, tuple[tuple[int, tuple[float, float, float], float], ...
         (330, (-0.005, -0.050, -0.012), 0.16),
         (346, (-0.015, -0.045, -0.010), 0.14),
         (374, (0.0, -0.018, 0.0), 0.07),
+    ),
+    "eyeWideLeft": (  # AU5, levator palpebrae
+        (386, (0.0, -0.034, 0.004), 0.055),
+        (374, (0.0, 0.006, 0.0), 0.05),
     ),
     "mouthFrownLeft": (  # AU15, depressor anguli oris
         (291, (0.012, 0.075, 0.005), 0.11),
@@ -42,7 +47,9 @@ _PULLS: Final[dict[str, tuple[tuple[int, tuple[float, float, float], float], ...
 
 
 def prior(mean: Tensor, mirror: Tensor) -> Tensor:
-    """(468, 3) mean face and (468,) mirror -> (52, 468, 3) displacements at coefficient 1, zero where nothing is assumed."""
+    """(468, 3) mean face and (468,) mirror -> (52, 468, 3) displacements at coefficient 1, zero where nothing is
+    assumed.
+    """
     basis = torch.zeros(len(BLENDSHAPES), *mean.shape)
     for name, pulls in _PULLS.items():
         for vertex, displacement, radius in pulls:

@@ -1,7 +1,7 @@
 """Learning the face model from video: mean, identity and expression basis, detector bend, regressor.
 
-Every recording is landmarks (T, 468, 3) of one person with the teacher's blendshape scores (T, 52). The expression basis
-is a ridge regression of rigidly aligned landmark motion on the scores, with three refinements over the plain one:
+Every recording is landmarks (T, 468, 3) of one person with the teacher's blendshape scores (T, 52). The expression
+basis is a ridge regression of rigidly aligned landmark motion on the scores, with three refinements over the plain one:
 
 1. The pose is estimated against the shape that the current basis predicts, not against the neutral face, so that raised
    brows and open jaws do not leak into it (four fifths of what can be gained).
@@ -29,6 +29,7 @@ from talkedit_sdk.training.anatomy import prior
 GAMMAS: Final = (0.35, 0.5, 0.7, 1.0)
 _RIDGE: Final = 10.0
 _POSE_RIDGE: Final = 1.0
+_FOREIGN: Final = 300.0  # times the ridge, where a muscle has no business
 _K: Final = len(BLENDSHAPES)
 FLIP: Final = torch.tensor([INDEX[mirrored_name(name)] for name in BLENDSHAPES])
 
@@ -138,7 +139,7 @@ class BasisLearner:
         self.mean, self.recordings = mean, with_mirrored(recordings, mirror)
         self.prior = prior(mean, mirror)
         self.gamma = torch.full((_K,), 0.55)
-        self.ridge = ridge
+        self._zones = _zones(mean, ridge)
         weights = rigid_weights()
         self.weights = weights
         self.aligned = [self._align(r, mean.expand_as(r.vertices), weights) for r in self.recordings]
@@ -163,12 +164,14 @@ class BasisLearner:
             if recording.person in equations:
                 xx, xy = xx + equations[recording.person][0], xy + equations[recording.person][1]
             equations[recording.person] = (xx, xy)
-        all_xx, all_xy = (sum(e[i] for e in equations.values()) for i in (0, 1))
-        ridge = torch.diag(torch.cat([torch.full((_K,), 2 * self.ridge), torch.full((POSE_TERMS,), 2 * _POSE_RIDGE)])).double()
+        all_xx, all_xy = (torch.stack([e[i] for e in equations.values()]).sum(0) for i in (0, 1))
         self.bases = {}
         for person in [None, *equations]:
             xx, xy = equations[person] if person else (torch.zeros_like(all_xx), torch.zeros_like(all_xy))
-            solution = torch.linalg.solve(all_xx - xx + ridge, all_xy - xy).float().reshape(-1, VERTICES, 3)
+            solution = torch.zeros(_K + POSE_TERMS, VERTICES, 3)
+            for zone, ridge in self._zones:
+                found = torch.linalg.solve(all_xx - xx + torch.diag(ridge).double(), all_xy - xy).float()
+                solution += zone[:, None] * found.reshape(-1, VERTICES, 3)
             self.bases[person] = Basis(solution[:_K] + self.prior, solution[_K:])
 
     def realign(self) -> None:
@@ -183,13 +186,15 @@ class BasisLearner:
         self.aligned = [self._align(recording, predicted, self.weights) for recording, predicted in following]
 
     def predict(self, recording: Recording, aligned: Aligned, coefficients: Tensor) -> Tensor:
-        """(T, 468, 3) shapes by the basis learned without this person, with the neutral that fits the recording best."""
+        """(T, 468, 3) shapes by the basis learned without this person, with the neutral that fits best."""
         basis = self.bases.get(recording.person) or self.bases[None]
         moved = basis.predict(coefficients, aligned.terms)
         return (aligned.shape - moved).mean(0) + moved
 
     def refine(self, trust: float) -> None:
-        """Moves the coefficients from the teacher's towards what the landmarks say; `trust` is the precision of the data."""
+        """Moves the coefficients from the teacher's towards what the landmarks say; `trust` is the precision of the
+        data.
+        """
         refined = []
         for recording, aligned in zip(self.recordings, self.aligned, strict=True):
             basis = self.bases.get(recording.person) or self.bases[None]
@@ -225,3 +230,17 @@ class BasisLearner:
     def _align(self, recording: Recording, reference: Tensor, weights: Tensor) -> Aligned:
         pose = align(recording.vertices, reference, weights)
         return Aligned(pose.to_model(recording.vertices), pose_terms(pose.rotation), pose)
+
+
+def _zones(mean: Tensor, ridge: float) -> list[tuple[Tensor, Tensor]]:
+    """Pairs of (468,) weights that sum to 1 and (61,) ridges: mouth and jaw hardly move the forehead, lids and brows
+    hardly move the mouth. Without this rare coefficients pick up what heads happened to do at the time."""
+    eyes, nose = mean[[33, 133, 263, 362], 1].mean(), mean[2, 1]
+    above = torch.sigmoid((eyes - 0.06 - mean[:, 1]) / 0.02)
+    below = torch.sigmoid((mean[:, 1] - nose) / 0.02)
+    plain = torch.cat([torch.full((_K,), 2 * ridge), torch.full((POSE_TERMS,), 2 * _POSE_RIDGE)])
+    zones = [(1 - above - below, plain)]
+    for weight, foreign in ((above, ("mouth", "jaw", "cheekPuff")), (below, ("brow", "eye"))):
+        tight = torch.tensor([_FOREIGN if name.startswith(foreign) else 1.0 for name in BLENDSHAPES])
+        zones.append((weight, plain * torch.cat([tight, torch.ones(POSE_TERMS)])))
+    return zones

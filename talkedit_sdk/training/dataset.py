@@ -22,9 +22,7 @@ from talkedit_sdk.training.basis import Recording
 from talkedit_sdk.video.source import open_source
 from talkedit_sdk.video.types import Frame
 
-SUFFIXES: Final = frozenset(
-    {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".ogv", ".jpg", ".jpeg", ".png", ".webp"}
-)
+SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".ogv", ".jpg", ".jpeg", ".png", ".webp"})
 _MARGIN: Final = 0.9  # half side of the crop that the teacher sees, in longest sides of the landmark box
 
 
@@ -64,7 +62,9 @@ class Teacher:
         import mediapipe as mp
 
         if not bundle.is_file():
-            raise OptionError(f"There is no teacher model at {bundle}; pass --teacher with the path of face_landmarker.task.")
+            raise OptionError(
+                f"There is no teacher model at {bundle}; pass --teacher with the path of face_landmarker.task."
+            )
         vision = mp.tasks.vision
         options = vision.FaceLandmarkerOptions(
             base_options=mp.tasks.BaseOptions(model_asset_path=str(bundle)),
@@ -87,7 +87,9 @@ class Teacher:
             return None
         if max(crop.shape[:2]) < 256:
             crop = cv2.resize(crop, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-        found = self._landmarker.detect(self._mp.Image(image_format=self._mp.ImageFormat.SRGB, data=crop)).face_blendshapes
+        found = self._landmarker.detect(
+            self._mp.Image(image_format=self._mp.ImageFormat.SRGB, data=crop)
+        ).face_blendshapes
         if not found:
             return None
         scores = np.zeros(len(INDEX), np.float32)

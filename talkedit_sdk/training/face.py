@@ -15,8 +15,11 @@ from talkedit_sdk.errors import OptionError
 from talkedit_sdk.face import fit as fitting
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.pose import align
-from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, OUTER_EYE_CORNERS, VERTICES
+from talkedit_sdk.face.topology import INDEX, OUTER_EYE_CORNERS, VERTICES
+from talkedit_sdk.face.tracker import FaceMeshTracker
 from talkedit_sdk.training.basis import BasisLearner, Recording, mean_face, mirror_of, symmetric
+from talkedit_sdk.training.card import write_card
+from talkedit_sdk.training.dataset import Teacher, list_items, recordings
 from talkedit_sdk.training.layout import regions_of, triangles_of, uv_of
 from talkedit_sdk.training.regressor import offsets_of, train_regressor
 
@@ -24,6 +27,7 @@ IDENTITIES: Final = 32
 _ROUNDS: Final = 3
 _TRUST: Final = 2e4
 _LEAST_PEOPLE: Final = 3
+_LEAST_FRAMES: Final = 20
 REPORTED: Final = (
     "jawOpen", "mouthSmileLeft", "mouthFrownLeft", "mouthPucker", "browInnerUp", "browDownLeft", "eyeBlinkLeft",
     "eyeSquintLeft",
@@ -45,7 +49,7 @@ def train_face_model(
         OptionError: there is too little to learn from.
     """
     people = {r.person for r in recordings}
-    if len(people) < _LEAST_PEOPLE or not any(len(r.vertices) > 20 for r in recordings):
+    if len(people) < _LEAST_PEOPLE or not any(len(r.vertices) >= _LEAST_FRAMES for r in recordings):
         raise OptionError(f"Only {len(people)} people with a face were found; add videos of at least {_LEAST_PEOPLE}.")
     mean = mean_face(recordings)
     mirror = mirror_of(mean)
@@ -93,13 +97,14 @@ def leave_people_out(
 ) -> dict[str, dict[str, float]]:
     """Accuracy on each recording of at least 20 frames, by parts that never saw its person.
 
-    The expression basis leaves out one person at a time; the regressor, which has to be trained again, a fold of people.
+    The expression basis leaves out one person at a time; the regressor, which has to be trained again, a fold of
+    people.
 
     Returns:
         Per recording: `teacher`, the share of variance of aligned landmark motion explained by teacher scores times the
         basis (the detector's bend included; `teacher_unbent` without it), `fitted` the same by the coefficients that
-        `fit` finds without the teacher, and `r_<blendshape>`, their correlation with the teacher's coefficients where the
-        teacher's deviate by at least 0.08.
+        `fit` finds without the teacher, and `r_<blendshape>`, their correlation with the teacher's coefficients where
+        the teacher's deviate by at least 0.08.
     """
     shares = learner.explained()
     people = sorted({r.person for r in recordings})
@@ -115,16 +120,14 @@ def leave_people_out(
             if fold_of[recording.person] != fold or recording.name not in shares:
                 continue
             basis = learner.bases.get(recording.person) or learner.bases[None]
-            blind = replace(
-                model, expression=basis.expression / unit, pose=basis.pose / unit, regressor=regressor
-            )
+            blind = replace(model, expression=basis.expression / unit, pose=basis.pose / unit, regressor=regressor)
             teacher, unbent = shares[recording.name]
-            results[recording.name] = {"teacher": teacher, "teacher_unbent": unbent, **_fitted(blind, recording)}
+            results[recording.name] = {"teacher": teacher, "teacher_unbent": unbent, **measure(blind, recording)}
     return results
 
 
-def _fitted(model: FaceModel, recording: Recording) -> dict[str, float]:
-    """Share of variance explained by the fit, and its agreement with the teacher."""
+def measure(model: FaceModel, recording: Recording) -> dict[str, float]:
+    """`fitted`, `error` and `r_<blendshape>` as in `leave_people_out`, by a model that never saw the person."""
     count = len(recording.vertices)
     sample = recording.vertices[torch.linspace(0, count - 1, min(count, 240)).round().long()]
     neutral = fitting.fit_neutral(model, sample)
@@ -161,14 +164,16 @@ def _identity_basis(neutrals: Tensor, mean: Tensor) -> Tensor:
     _, singular, directions = torch.linalg.svd(shapes.flatten(1), full_matrices=False)
     keep = min(IDENTITIES, len(neutrals) // 2)
     scaled = directions[:keep] * singular[:keep, None] / len(neutrals) ** 0.5
-    return scaled.reshape(keep, VERTICES, 3)
+    return torch.as_tensor(scaled.reshape(keep, VERTICES, 3))
 
 
 def summary_of(results: dict[str, dict[str, float]]) -> dict[str, float]:
     """Mean and median of what `leave_people_out` measured; correlations as the mean over recordings that have them."""
     summary: dict[str, float] = {"recordings": len(results)}
     for key in ("teacher", "teacher_unbent", "fitted"):
-        values = np.array([row[key] for row in results.values()])
+        values = np.array([row[key] for row in results.values() if key in row])
+        if not len(values):
+            continue
         summary |= {f"{key}_mean": float(values.mean()), f"{key}_median": float(np.median(values))}
     for name in REPORTED:
         values = np.array([row[f"r_{name}"] for row in results.values() if f"r_{name}" in row])
@@ -177,11 +182,49 @@ def summary_of(results: dict[str, dict[str, float]]) -> dict[str, float]:
     return {key: round(value, 3) for key, value in summary.items()}
 
 
-def write_card(folder: Path, summary: dict[str, float], people: int, recordings: int, source: str) -> None:
-    """Writes the model card `README.md` beside the weights."""
-    rows = "\n".join(f"| {key} | {value} |" for key, value in summary.items())
-    text = _CARD.format(rows=rows, people=people, recordings=recordings, source=source, count=len(BLENDSHAPES))
-    (folder / "README.md").write_text(text, encoding="utf-8")
+def train_from_folder(
+    data: Path,
+    teacher: Path,
+    out: Path,
+    cache: Path,
+    epochs: int = 25,
+    folds: int = 8,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda text: None,
+) -> dict[str, float]:
+    """Tracks, scores, learns, measures and saves: `talkedit train face`.
 
+    Recordings of a role other than `train` never touch the weights; they are measured with the finished model.
 
-_CARD: Final = """"""
+    Args:
+        data: folder of videos and photos, see `list_items`.
+        teacher: path of `face_landmarker.task`.
+        out: folder for `face.safetensors`, `face.json` and the model card.
+        cache: folder for landmarks and scores, so that a second run starts at once.
+        epochs, seed: of the regressor.
+        folds: groups of people left out in turn when measuring; 0 to skip measuring.
+        say: receives a line of progress now and then.
+
+    Returns:
+        What `summary_of` tells of the recordings of role `train`, each measured without its person.
+
+    Raises:
+        OptionError: the folder or the teacher is missing, or there are too few people.
+    """
+    found = list(recordings(list_items(data), FaceMeshTracker(), Teacher(teacher), cache))
+    own = [recording for item, recording in found if item.role == "train"]
+    others = [
+        recording for item, recording in found if item.role != "train" and len(recording.vertices) >= _LEAST_FRAMES
+    ]
+    model, learner = train_face_model(own, epochs, seed, say)
+    summary: dict[str, float] = {}
+    tables = {}
+    if folds:
+        tables["people left out of training in turn"] = leave_people_out(own, learner, model, folds, epochs, say)
+        summary = summary_of(tables["people left out of training in turn"])
+        if others:
+            tables["people of role `eval`, never trained on"] = {r.name: measure(model, r) for r in others}
+    people = len({r.person for r in own})
+    model.save(out, {"people": people, "recordings": len(own), "measured": summary})
+    write_card(out / "README.md", tables, people, own)
+    return summary

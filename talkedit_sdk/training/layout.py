@@ -31,7 +31,9 @@ def triangles_of(mean: Tensor) -> Tensor:
 
 
 def uv_of(mean: Tensor, triangles: Tensor) -> Tensor:
-    """(468, 2) in [0, 1]: the face unrolled from a cylinder, then relaxed where it folds (under the nose, at the lips)."""
+    """(468, 2) in [0, 1]: the face unrolled from a cylinder, then relaxed where it folds (under the nose, at the
+    lips).
+    """
     axis_depth = mean[:, 2].max() + 0.6
     angle = torch.atan2(mean[:, 0], axis_depth - mean[:, 2])
     radius = (axis_depth - mean[:, 2]).mean()

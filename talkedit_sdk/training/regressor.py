@@ -25,7 +25,9 @@ def offsets_of(recording: Recording, mean: Tensor) -> Tensor:
 def train_regressor(
     recordings: list[Recording], mean: Tensor, mirror: Tensor, gamma: Tensor, spread: Tensor, epochs: int, seed: int
 ) -> CoefficientRegressor:
-    """Fits offsets to teacher coefficients, frames of short recordings weighing more, with rotation, stretch and noise."""
+    """Fits offsets to teacher coefficients, frames of short recordings weighing more, with rotation, stretch and
+    noise.
+    """
     torch.manual_seed(seed)
     both = with_mirrored(recordings, mirror)
     x = torch.cat([offsets_of(r, mean) for r in both]) / spread
@@ -39,7 +41,7 @@ def train_regressor(
         rows = torch.multinomial(weight, _BATCH, replacement=True)
         loss = nn.functional.mse_loss(network(_varied(x[rows], mean / spread)), y[rows])
         optimiser.zero_grad()
-        loss.backward()
+        torch.autograd.backward(loss)
         optimiser.step()
         schedule.step()
     return network.eval()
@@ -49,6 +51,7 @@ def _varied(offsets: Tensor, mean: Tensor) -> Tensor:
     """Small rotations, stretches and landmark noise that leave the expression what it is."""
     turn = _TURN * torch.randn(len(offsets), 3)
     shapes = offsets + mean
-    turned = torch.linalg.cross(turn[:, None].expand_as(shapes), shapes)
-    stretch = 1 + _STRETCH * torch.randn(len(offsets), 1, 1)
-    return stretch * offsets + turned + _NOISE * torch.randn_like(offsets)
+    turned: Tensor = torch.linalg.cross(turn[:, None].expand_as(shapes), shapes)
+    stretch: Tensor = 1 + _STRETCH * torch.randn(len(offsets), 1, 1)
+    noise = _NOISE * torch.randn_like(offsets)
+    return stretch * offsets + turned + noise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Iterator
 from fractions import Fraction
@@ -60,7 +61,8 @@ class AudioTracks:
     def _mux_next(self) -> None:
         packet = self._next
         assert packet is not None
-        self._output.mux(self._tracks[packet.stream.index].convert(packet))
+        with contextlib.suppress(ValueError):  # a packet so damaged that the muxer refuses it: a short gap
+            self._output.mux(self._tracks[packet.stream.index].convert(packet))
         self._next = next(self._packets, None)
 
 

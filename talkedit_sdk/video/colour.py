@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 import av
+import cv2
 import numpy as np
 from av.filter import Graph
 from av.video.frame import VideoFrame
@@ -26,7 +27,7 @@ _LIMITED_RANGE, _FULL_RANGE = 1, 2
 # Measured on decoded 720p: luma survives RGB and back at 58 dB and more, chroma at 56 dB; swscale's default flags lose
 # one level of brightness per generation (47 dB).
 _TO_RGB = "flags=bicubic+accurate_rnd+full_chroma_int"
-_TO_YUV = "flags=area+accurate_rnd"
+_TO_YUV = "flags=area+accurate_rnd+full_chroma_inp"
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class RgbReader:
     def __init__(self, colour: Colour, width: int, height: int) -> None:
         self._colour = colour
         self._width, self._height = width, height
-        self._pixels = "rgb48le" if colour.hdr else "rgb24"
+        self._pixels = "gbrp16le" if colour.hdr else "gbrp"
         self._graph: Graph | None = None
         self._layout: tuple[str, int, int, bool] | None = None
 
@@ -91,7 +92,11 @@ class RgbReader:
             self._graph = _scale_graph(*layout[:3], scale, self._pixels)
             self._layout = layout
         self._graph.push(frame)
-        return np.ascontiguousarray(_pull(self._graph).to_ndarray())
+        planes: Any = _pull(self._graph).planes  # swscale is 3 times faster with planes, and equal to the last bit
+        dtype: Any = np.uint16 if self._colour.hdr else np.uint8
+        green, blue, red = (np.frombuffer(plane, dtype).reshape(plane.height, -1)[:, : plane.width] for plane in planes)
+        rgb: NDArray[Any] = cv2.merge((red, green, blue))
+        return rgb
 
 
 class YuvWriter:

@@ -22,12 +22,13 @@ MAX_SIDE = 8192
 MAX_PIXELS = 36 * 2**20
 DEFAULT_FPS = Fraction(25)
 
-_DEMUXERS = "mov,matroska,avi,mpeg,mpegvideo,mpegts,ogg,flv,asf,ivf,nut,h264,hevc,m4v,dv"
+_DEMUXERS = "mov,matroska,avi,mpeg,mpegvideo,mpegts,ogg,flv,asf,ivf,nut,h264,hevc,m4v,dv,mp3,aac,wav,flac"
 """No playlists and no scripts: a file may not make ffmpeg read other files or the network."""
 
-_STILL_BRANDS = {"heic", "heix", "heim", "heis", "mif1", "avif"}
+_STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"avif")
 _ATTACHED_PICTURE = 0x400
 _MAX_READ_ERRORS = 64
+_LARGEST_EBML_HEADER = 1 << 16
 
 
 def check_input(path: str | os.PathLike[str]) -> Path:
@@ -71,6 +72,10 @@ def open_container(path: Path) -> InputContainer:
     Raises:
         UnreadableInputError: no demuxer knows it, it is cut off, or it holds still images in a video container.
     """
+    with path.open("rb") as file:
+        head = file.read(12)
+    if head[4:8] == b"ftyp" and head[8:] in _STILL_BRANDS:
+        raise UnreadableInputError(f"{path} is a HEIC or AVIF photo, which cannot be read: convert it to jpg or png.")
     missing = _missing_bytes(path)
     if missing:
         raise UnreadableInputError(
@@ -78,16 +83,12 @@ def open_container(path: Path) -> InputContainer:
         )
     options = {"format_whitelist": _DEMUXERS, "protocol_whitelist": "file"}
     try:
-        container = av.open(f"file:{path.absolute()}", container_options=options, metadata_errors="replace")
+        return av.open(f"file:{path.absolute()}", container_options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise UnreadableInputError(
             f"{path} is no video or photo that can be read, or it is damaged: "
             "convert it to mp4 (H.264) or check that it plays."
         ) from error
-    if container.metadata.get("major_brand", "").strip() in _STILL_BRANDS:
-        container.close()
-        raise UnreadableInputError(f"{path} is a HEIC or AVIF photo, which cannot be read: convert it to jpg or png.")
-    return container
 
 
 def picture_stream(container: InputContainer, name: object) -> VideoStream:
@@ -96,7 +97,7 @@ def picture_stream(container: InputContainer, name: object) -> VideoStream:
     Raises:
         UnreadableInputError: there is none, no decoder for it, or its header claims too large a picture.
     """
-    streams = [s for s in container.streams.video if not int(getattr(s, "disposition", 0)) & _ATTACHED_PICTURE]
+    streams = [s for s in container.streams.video if not _is_cover(s)]
     if not streams:
         what = "has only sound" if container.streams.audio else "has no pictures"
         raise UnreadableInputError(f"{name} {what}: give a file with a video track.")
@@ -128,6 +129,11 @@ def packets(container: InputContainer, *streams: Stream) -> Iterator[Packet[Stre
         flush: Packet[Stream] = Packet()
         flush.stream = stream
         yield flush
+
+
+def _is_cover(stream: VideoStream) -> bool:
+    disposition = getattr(stream, "disposition", None)  # PyAV 14.0 does not tell
+    return disposition is not None and bool(disposition.value & _ATTACHED_PICTURE)
 
 
 def frame_rate(stream: VideoStream) -> Fraction:
@@ -183,7 +189,7 @@ def _matroska_end(file: BinaryIO) -> int:
     """Where the segment of a Matroska or WebM file ends, 0 where it was streamed and does not know."""
     file.seek(4)
     header_size, _ = _ebml_number(file)
-    file.seek(header_size, os.SEEK_CUR)
+    file.seek(min(header_size, _LARGEST_EBML_HEADER), os.SEEK_CUR)
     if file.read(4) != b"\x18\x53\x80\x67":
         return 0
     length, unknown = _ebml_number(file)

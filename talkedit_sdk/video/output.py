@@ -35,6 +35,11 @@ def check_output(path: str | os.PathLike[str], source: VideoInfo) -> Path:
     if shown.suffix.lower() not in formats:
         kind = "a photo" if source.kind == "photo" else "a video"
         raise OutputError(f"{kind.capitalize()} cannot be written to {shown}: end its name in {', '.join(formats)}.")
+    return check_target(shown, source.path)
+
+
+def check_target(shown: Path, source: Path | None) -> Path:
+    """`check_output` for a file of any kind, made from the file `source`."""
     try:
         target = Path(os.path.realpath(shown))
         if target.is_dir():
@@ -42,7 +47,7 @@ def check_output(path: str | os.PathLike[str], source: VideoInfo) -> Path:
         if not target.parent.is_dir():
             raise OutputError(f"The output folder {target.parent} does not exist: create it first.")
         if target.exists():
-            if source.path is not None and source.path.exists() and target.samefile(source.path):
+            if source is not None and source.exists() and target.samefile(source):
                 raise OutputError(f"The output {shown} is the input itself: choose another name.")
             if not target.is_file() or not os.access(target, os.W_OK):
                 raise OutputError(f"The output {shown} may not be overwritten: choose another name.")
@@ -91,14 +96,14 @@ def explaining(target: Path) -> Iterator[None]:
 def _explained(error: Exception, target: Path) -> OutputError:
     code = getattr(error, "errno", None)
     if code in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        reason = "there is no room left: free some space or choose another folder"
+        reason = "there is no room left, free some space or choose another folder"
     elif code in (errno.EACCES, errno.EPERM, errno.EROFS):
-        reason = "the folder is not writable: choose another one"
+        reason = "the folder is not writable, choose another one"
     elif code == errno.ENAMETOOLONG:
-        reason = "its name is too long: choose a shorter one"
+        reason = "its name is too long, choose a shorter one"
     else:
-        reason = f"{getattr(error, 'strerror', None) or error}: choose another folder or name"
-    return OutputError(f"The output {target} cannot be written, {reason}.")
+        reason = f"{getattr(error, 'strerror', None) or error}, choose another folder or name"
+    return OutputError(f"The output {target} cannot be written: {reason}.")
 
 
 def _create_beside(target: Path) -> Path:

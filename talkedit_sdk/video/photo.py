@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import warnings
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ from talkedit_sdk.video.types import Frame, VideoInfo
 
 DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
 """IPTC's term for a picture that was partly made by a trained model."""
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong with a photo is said by our errors
 
 _READABLE = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 _ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
@@ -127,8 +130,10 @@ def write_photo(
     metadata = metadata or {}
     description = metadata.get("description") or metadata.get("comment") or ""
     options |= _encoder_options(kind, description, metadata, kept)
+    encoded = io.BytesIO()  # codecs report a full disk in their own words, or on the terminal
+    image.save(encoded, format=kind, **options)
     with replacing(target) as temporary, explaining(target):
-        image.save(temporary, format=kind, **options)
+        temporary.write_bytes(encoded.getvalue())
     return target
 
 

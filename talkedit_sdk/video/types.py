@@ -19,7 +19,8 @@ class VideoInfo:
     """What is known of a video before it is decoded.
 
     `width` and `height` are those of the upright picture in stored pixels (rotation applied, pixel aspect not).
-    `frame_count` and `duration` (seconds) are what the container claims, None where it claims nothing: never rely on them.
+    `frame_count` and `duration` (seconds) are what the container claims, None where it claims nothing: never rely on
+    them.
     """
 
     path: Path | None

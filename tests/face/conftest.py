@@ -47,15 +47,12 @@ def place(portrait: Picture) -> Placer:
         canvas = np.full((*size, 3), 128, np.uint8) if onto is None else onto.copy()
         mask = np.zeros(head.shape[:2], np.uint8)
         cv2.ellipse(mask, (224, 125), (95, 125), 0, 0, 360, 255, -1)
-        method = cv2.INTER_AREA if scale < 0.5 else cv2.INTER_CUBIC
+        source, warp = head, matrix
         if scale < 0.5:  # warpAffine does not average: shrink first
-            small = cv2.resize(head, None, fx=scale, fy=scale, interpolation=method)
-            shrunk = matrix.copy()
-            shrunk[:, :2] /= scale
-            shrunk[:, 2] += shrunk[:, :2] @ np.full(2, 0.5 * scale - 0.5) * -1
-            warped = cv2.warpAffine(small, shrunk, size[::-1], flags=cv2.INTER_LINEAR)
-        else:
-            warped = cv2.warpAffine(head, matrix, size[::-1], flags=method)
+            source = cv2.resize(head, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+            warp = matrix / (scale, scale, 1)
+            warp[:, 2] += warp[:, :2] @ np.full(2, 0.5 - 0.5 * scale)
+        warped = cv2.warpAffine(source, warp, size[::-1], flags=cv2.INTER_CUBIC)
         inside = cv2.warpAffine(mask, matrix, size[::-1], flags=cv2.INTER_LINEAR) > 127
         canvas[inside] = warped[inside]
         return canvas, matrix

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -153,11 +154,11 @@ def test_failing_write_leaves_nothing(tmp_path, photo, monkeypatch):
     path, rgb = photo()
     (tmp_path / "out.png").write_bytes(b"precious")
 
-    def interrupt(self, file, **_):
-        file.write_bytes(b"half")
+    def interrupt(*_):
+        assert len(list(tmp_path.iterdir())) == 3
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Image.Image, "save", interrupt)
+    monkeypatch.setattr(Path, "replace", interrupt)
     with pytest.raises(KeyboardInterrupt):
         write_photo(tmp_path / "out.png", rgb, probe_photo(path))
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.png", "out.png"]

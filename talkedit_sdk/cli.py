@@ -1,0 +1,308 @@
+"""The command line: it reads options, calls the SDK and prints what came out.
+
+Options, input and output are checked before any long work. What loads slowly (torch, OpenCV, mediapipe) is imported by
+the commands that need it, so that `talkedit --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from talkedit_sdk.errors import OptionError
+from talkedit_sdk.options import (
+    Curve,
+    Device,
+    FaceChoice,
+    Force,
+    Input,
+    Json,
+    MouthWeight,
+    Quiet,
+    Request,
+    Strength,
+    Weights,
+    curves_target,
+    edit_targets,
+    parse_emotions,
+)
+from talkedit_sdk.terminal import CANCELLED, FAILED, Session, drop_output, emit, print_facts, working
+from talkedit_sdk.video.output import check_target
+
+if TYPE_CHECKING:
+    from talkedit_sdk.clip import Clip
+    from talkedit_sdk.editor import Editor
+
+app = typer.Typer(add_completion=False, rich_markup_mode="rich")
+train = typer.Typer(rich_markup_mode="rich", help="Train the weights of talkedit on your own videos.")
+app.add_typer(train, name="train")
+
+
+@app.callback(invoke_without_command=True)
+def talkedit(
+    context: typer.Context,
+    show_version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+) -> None:
+    """Change the emotion of a talking face, while the person keeps saying what they say.
+
+    \b
+    talkedit edit talk.mp4 --emotion happy
+    talkedit edit talk.mp4 -e happy:0.7,surprised:0.3 --intensity 0.8 -o out.mp4
+    talkedit faces talk.mp4
+
+    Exit codes: 0 done, 1 the input or output cannot be used, 2 wrong options, 130 cancelled.
+    """
+    context.obj.debug = debug
+    if show_version:
+        print(f"talkedit {version('talkedit')}")
+    elif context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+@app.command()
+def edit(
+    video: Input,
+    emotion: Annotated[
+        list[str],
+        typer.Option(
+            "--emotion",
+            "-e",
+            help="neutral, happy, sad, angry, surprised, fearful, disgusted, contempt, or a mixture such as "
+            "happy:0.7,surprised:0.3. Give it several times for several results.",
+        ),
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="File, or existing folder; NAME.EMOTION.mp4 beside the input if left out."),
+    ] = None,
+    intensity: Strength = None,
+    curve: Curve = None,
+    mouth_weight: MouthWeight = 0.5,
+    face: FaceChoice = "largest",
+    device: Device = "auto",
+    weights: Weights = None,
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Edit a video or a photo.
+
+    \b
+    talkedit edit talk.mp4 -e happy                      makes talk.happy.mp4
+    talkedit edit talk.mp4 -e happy -e sad -o results    two files in results
+    talkedit edit talk.mp4 -e sad --curve 0:0,2:1,5:0    rises and fades
+    talkedit edit talk.mp4 -e angry -m 1 --face all      everybody, own lips
+    talkedit edit photo.jpg -e surprised                 makes photo.surprised.jpg
+
+    A result that exists already is kept, unless --force is given.
+    """
+    from talkedit_sdk.tables import report_json
+    from talkedit_sdk.video.probe import probe
+
+    emotions = parse_emotions(emotion)
+    request = Request.parse(intensity, curve, mouth_weight, face)
+    targets = edit_targets(probe(video), emotions, output, force)
+    editor, clip = _watch(video, device, weights, quiet)
+    results = []
+    for wanted, target in zip(emotions, targets, strict=True):
+        result = editor.edit(clip, wanted, request.intensity, request.mouth_weight, request.face)
+        with working(f"Editing, {wanted.label}", quiet) as advance:
+            result.save(target, advance)
+        results.append({"path": str(target), "emotion": wanted.label, **report_json(result.report)})
+        if not as_json:
+            print(target if quiet else f"{target}\n{result.report}")
+    if as_json:
+        emit({"input": str(video), "outputs": results})
+
+
+@app.command()
+def faces(
+    video: Input,
+    thumbnails: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write NAME.face0.png, NAME.face1.png, ... there, replacing older ones."),
+    ] = None,
+    device: Device = "auto",
+    weights: Weights = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """List who is in a video, largest first, with the numbers for --face.
+
+    \b
+    talkedit faces talk.mp4
+    talkedit faces talk.mp4 --thumbnails people
+    """
+    from talkedit_sdk.tables import face_json, face_table, write_thumbnail
+    from talkedit_sdk.video.probe import probe
+
+    source = probe(video).path
+    if thumbnails is not None:
+        check_target(thumbnails / f"{video.stem}.face0.png" if thumbnails.is_dir() else thumbnails, source)
+    _, clip = _watch(video, device, weights, quiet)
+    clip.choose("all")
+    found = clip.list_faces()
+    pictures = []
+    if thumbnails is not None:
+        pictures = [write_thumbnail(thumbnails / f"{video.stem}.face{face.index}.png", face) for face in found]
+    if as_json:
+        emit({"input": str(video), "faces": [face_json(f) for f in found], "thumbnails": [str(p) for p in pictures]})
+        return
+    from rich.console import Console
+
+    Console().print(face_table(found))
+    for path in pictures:
+        print(path)
+
+
+@app.command()
+def export_curves(
+    video: Input,
+    emotion: Annotated[str, typer.Option("--emotion", "-e", help="As in `talkedit edit`.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="CSV file; NAME.EMOTION.csv beside the input if left out.")
+    ] = None,
+    intensity: Strength = None,
+    curve: Curve = None,
+    mouth_weight: MouthWeight = 0.5,
+    face: FaceChoice = "largest",
+    device: Device = "auto",
+    weights: Weights = None,
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the 52 ARKit coefficients over time as CSV, before and after an edit.
+
+    One row for each frame in which a face was found: face, frame, time (s),
+    before_browDownLeft and so on for all 52, then after_browDownLeft and so
+    on, all from 0 to 1.
+
+    \b
+    talkedit export-curves talk.mp4 -e happy -o curves.csv
+    """
+    from talkedit_sdk.tables import write_curves
+    from talkedit_sdk.video.probe import probe
+
+    (wanted,) = parse_emotions([emotion])
+    request = Request.parse(intensity, curve, mouth_weight, face)
+    target = curves_target(probe(video), wanted, output, force)
+    editor, clip = _watch(video, device, weights, quiet)
+    result = editor.edit(clip, wanted, request.intensity, request.mouth_weight, request.face)
+    rows = write_curves(target, result.curves, result.report.edited)
+    if as_json:
+        emit({"input": str(video), "path": str(target), "emotion": wanted.label, "rows": rows})
+    else:
+        print(target)
+
+
+@app.command()
+def info(
+    video: Annotated[Path | None, typer.Argument(metavar="INPUT", help="Video or photo.")] = None,
+    weights: Weights = None,
+    as_json: Json = False,
+) -> None:
+    """Tell what a file is, or, without one, the versions, weights and device in use.
+
+    \b
+    talkedit info
+    talkedit info talk.mp4 --json
+    """
+    from talkedit_sdk.tables import info_json, installation
+    from talkedit_sdk.video.probe import probe
+
+    facts = installation(weights) if video is None else info_json(probe(video))
+    if as_json:
+        emit(facts)
+    else:
+        print_facts(facts)
+
+
+@train.callback()
+def training() -> None:
+    """Train the weights of talkedit on your own videos."""
+
+
+@train.command("face")
+def train_face(
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="Videos and photos; an index.csv may name the people.")],
+    teacher: Annotated[Path, typer.Option(metavar="FILE", help="Google's face_landmarker.task.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Receives the weights and the model card.")],
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Landmarks and scores, kept for the next run; OUT.cache if left out."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=1, help="Passes of the regressor over the data.")] = 25,
+    folds: Annotated[int, typer.Option(min=0, help="Groups left out in turn to measure accuracy; 0 skips it.")] = 8,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same weights.")] = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Learn the face model from a folder of videos, with the Face Landmarker as teacher.
+
+    An index.csv with columns file, person, role says who is who; rows of a
+    role other than train are only measured.
+
+    \b
+    talkedit train face --data clips --teacher face_landmarker.task --out my
+    talkedit edit talk.mp4 -e happy --weights my
+    """
+    if folds == 1:
+        raise OptionError("One fold leaves nobody to learn from; give --folds 2 or more, or 0 to skip measuring.")
+    if not data.is_dir():
+        raise OptionError(f"There is no folder {data}; give --data a folder of videos and photos.")
+    if not teacher.is_file():
+        raise OptionError(f"There is no file {teacher}; give --teacher the path of face_landmarker.task.")
+    check_target(out / "face.json" if out.is_dir() else out, None)
+    from talkedit_sdk.training.face import train_from_folder
+
+    def say(text: str) -> None:
+        if not quiet:
+            print(text, file=sys.stderr)
+
+    cache = cache or out.with_name(f"{out.name}.cache")
+    summary = train_from_folder(data, teacher, out, cache, epochs, folds, seed, say)
+    if as_json:
+        emit({"out": str(out), "measured": summary})
+    else:
+        print(out)
+        print_facts(summary)
+
+
+def _watch(video: Path, device: str, weights: Path | None, quiet: bool) -> tuple[Editor, Clip]:
+    with working("Finding faces", quiet) as advance:
+        from talkedit_sdk.editor import Editor
+
+        editor = Editor.load(weights, device)
+        return editor, editor.watch(video, progress=advance)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Runs one command and returns its exit code; every error is told in one line."""
+    session = Session(arguments, as_json="--json" in arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold anything
+    try:
+        code = app(list(arguments), prog_name="talkedit", standalone_mode=False, obj=session)
+        if code == CANCELLED:  # how typer tells of Ctrl-C
+            return session.fail(KeyboardInterrupt())
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return int(code or 0)
+    except BrokenPipeError:
+        drop_output()
+        return FAILED
+    except (Exception, KeyboardInterrupt) as error:
+        return session.fail(error)
+
+
+def main() -> None:
+    """The `talkedit` command."""
+    sys.exit(run(sys.argv[1:]))
