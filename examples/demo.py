@@ -33,7 +33,7 @@ EMOTIONS: Final[dict[str, str | dict[str, float]]] = {
 }
 
 COLUMNS: Final = 6
-CELL, GAP, MARGIN, LABELS, TITLE = 232, 8, 28, 176, 104  # pixels of the contact sheet
+CELL, GAP, MARGIN, LABELS, TITLE = 248, 8, 28, 176, 104  # pixels of the contact sheet
 PAPER, INK, FAINT = (22, 24, 29), (238, 240, 244), (139, 145, 158)
 
 Box = tuple[int, int, int, int]
@@ -88,7 +88,7 @@ def pick_moments(clip: Clip, face: int) -> dict[int, Box]:
         row = int(rows[np.argmin(shut[rows])])
         points = np.asarray(track.landmarks[row, :, :2])
         low, high = points.min(0), points.max(0)
-        side = int(min(1.6 * (high - low).max(), height_width.min()))
+        side = int(min(1.3 * (high - low).max(), height_width.min()))
         left, top = np.clip((low + high - side) / 2, 0, height_width[::-1] - side).astype(int)
         moments[int(track.frames[row])] = (int(left), int(top), int(left) + side, int(top) + side)
     return moments

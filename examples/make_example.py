@@ -1,9 +1,9 @@
-"""Builds `talk.mp4`: a portrait in the public domain that says a sentence. See README.md beside it.
+"""Builds `talk.mp4`, a portrait in the public domain that says a sentence, and `talk.csv`, when it says which sound.
 
     pip install -e ".[example]" && apt-get install espeak-ng
     python examples/make_example.py
 
-The lips follow eSpeak's phonemes, and every frame is drawn by talkedit's own renderer.
+The lips follow eSpeak's phonemes, and every frame is drawn by talkedit's own renderer. See README.md beside it.
 """
 
 from __future__ import annotations
@@ -67,13 +67,15 @@ def main() -> None:
     phonemes = tuple(replace(p, begin=p.begin + BEFORE, end=p.end + BEFORE) for p in spoken.phonemes)
     seconds = BEFORE + len(spoken.samples) / spoken.rate + AFTER
     times = np.arange(round(seconds * FPS)) / FPS
-    picture = enlarge(astronaut(), CROP, SIDE)
+    picture = enlarge(np.asarray(astronaut(), np.uint8), CROP, SIDE)  # type: ignore[no-untyped-call]
     with TemporaryDirectory() as folder:
         silent = Path(folder) / "silent.mp4"
         with VideoWriter(silent, open_source([picture], FPS), _TAGS) as writer:
             for frame in animate(picture, phonemes, times):
                 writer.write(frame)
         add_speech(silent, spoken, len(times) / FPS, target)
+    lines = [f"{p.name},{p.begin:.3f},{p.end:.3f}" for p in phonemes]
+    target.with_suffix(".csv").write_text("\n".join(["phoneme,begin,end", *lines, ""]), encoding="utf-8")
     print(f"{target}: {len(times)} frames, {target.stat().st_size / 1e6:.2f} MB")
 
 

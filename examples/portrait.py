@@ -25,12 +25,12 @@ def enlarge(picture: NDArray[np.uint8], crop: tuple[int, int, int], side: int) -
     left, top, length = crop
     small = picture[top : top + length, left : left + length].astype(np.float32)
     scale = side / length
-    large = cv2.resize(small, (side, side), interpolation=cv2.INTER_LANCZOS4)
+    large = cv2.resize(small, (side, side), interpolation=cv2.INTER_LANCZOS4).astype(np.float32)
     for _ in range(_ROUNDS):
         seen = cv2.GaussianBlur(large, (0, 0), _BLUR * scale)
         missing = small - cv2.resize(seen, (length, length), interpolation=cv2.INTER_AREA)
         missing = cv2.resize(missing, (side, side), interpolation=cv2.INTER_CUBIC)
-        large = large + 0.7 * cv2.GaussianBlur(missing, (0, 0), 0.25 * scale)
+        large += 0.7 * cv2.GaussianBlur(missing, (0, 0), 0.25 * scale).astype(np.float32)
     return np.clip(large + 0.5, 0, 255).astype(np.uint8)
 
 
@@ -78,7 +78,8 @@ class HeadMotion:
             cv2.INTER_LANCZOS4,
             borderMode=cv2.BORDER_REFLECT_101,
         )
-        grain = cv2.GaussianBlur(self._random.normal(size=picture.shape[:2]).astype(np.float32), (0, 0), 0.7)
+        noise = self._random.normal(size=picture.shape[:2]).astype(np.float32)
+        grain = cv2.GaussianBlur(noise, (0, 0), 0.7).astype(np.float32)
         grain *= _GRAIN / grain.std()
         return np.clip(moved + grain[..., None] + 0.5, 0, 255).astype(np.uint8)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass
 from typing import Final
 
@@ -64,8 +65,8 @@ class Clip:
         if face == "all":
             return tuple(range(count))
         try:
-            index = int(face)
-        except ValueError:
+            index = int(face) if isinstance(face, str) else operator.index(face)
+        except (TypeError, ValueError):
             raise OptionError(f"face is {face!r}; choose 'largest', 'all' or a number from 0 to {count - 1}.") from None
         if not 0 <= index < count:
             raise NoFaceError(

@@ -7,6 +7,7 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Final, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -18,6 +19,7 @@ EmotionName: TypeAlias = Literal["neutral", "happy", "sad", "angry", "surprised"
 EMOTIONS: Final[tuple[str, ...]] = get_args(EmotionName)
 
 MAX_INTENSITY: Final = 1.5
+_MAX_SHARE: Final = 1e6
 
 _SYNONYMS: Final[dict[str, str]] = {
     "calm": "neutral", "none": "neutral", "relaxed": "neutral", "expressionless": "neutral",
@@ -56,8 +58,8 @@ class Emotion:
             raise OptionError("An emotion is a name such as 'happy' or a mixture such as {'happy': 0.7, 'sad': 0.3}.")
         shares = dict.fromkeys(EMOTIONS, 0.0)
         for name, share in emotion.items():
-            if not isinstance(share, (int, float)) or not math.isfinite(share) or share < 0:
-                raise OptionError(f"The share of '{name}' is {share!r}; give a number of 0 or more.")
+            if not isinstance(share, Real) or not 0 <= share <= _MAX_SHARE:
+                raise OptionError(f"The share of '{name}' is {share!r}; give a number such as 0.7, or 0 for none.")
             shares[_canonical(name)] += float(share)
         total = sum(shares.values())
         if total <= 0:
@@ -88,10 +90,10 @@ class Intensity:
         """
         if isinstance(intensity, Intensity):
             return intensity
-        curve = [(0.0, float(intensity))] if isinstance(intensity, (int, float)) else intensity
         try:
+            curve = [(0.0, float(intensity))] if isinstance(intensity, Real) else intensity
             points = tuple((float(time), float(value)) for time, value in curve)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise OptionError(
                 "An intensity is a number from 0 to 1.5 or a list of (seconds, value) such as [(0, 0), (2, 1)]."
             ) from None
@@ -125,7 +127,7 @@ def check_mouth_weight(weight: float) -> float:
     Raises:
         OptionError: not a number from 0 to 1.
     """
-    if isinstance(weight, bool) or not isinstance(weight, (int, float)) or not 0 <= weight <= 1:
+    if not isinstance(weight, Real) or not 0 <= weight <= 1:
         raise OptionError(f"mouth_weight is {weight!r}; give a number from 0 (free mouth) to 1 (the source's lips).")
     return float(weight)
 

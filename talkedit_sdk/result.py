@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Generator
 from contextlib import closing
@@ -11,7 +12,6 @@ from typing import Final
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from talkedit_sdk.clip import Clip, Curves
@@ -33,6 +33,9 @@ from talkedit_sdk.video.writer import VideoWriter
 
 BLOCK: Final = 64
 """Frames whose geometry is worked out together."""
+
+BATCH: Final = 16
+"""Frames drawn together on a GPU."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +89,10 @@ class EditResult:
     def frames(self) -> Generator[Frame, None, None]:
         """All frames of the clip in order, edited where the report says so, the source's own elsewhere."""
         drawers = [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
-        with closing(prefetch(self._clip.source.frames())) as source:
-            for frame in source:
-                rgb = frame.rgb
-                for drawer in drawers:
-                    rgb = drawer.draw(frame.index, rgb)
-                yield replace(frame, rgb=rgb)
+        size = 1 if self._model.device.type == "cpu" else BATCH
+        with closing(prefetch(self._clip.source.frames(), depth=max(size, 4))) as source:
+            while batch := list(itertools.islice(source, size)):
+                yield from self._drawn(batch, drawers)
 
     def frame(self, index: int) -> Frame:
         """One edited frame, for a preview.
@@ -102,11 +103,18 @@ class EditResult:
         drawers = [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
         for frame in self._clip.source.frames():
             if frame.index == index:
-                rgb = frame.rgb
-                for drawer in drawers:
-                    rgb = drawer.draw(index, rgb)
-                return replace(frame, rgb=rgb)
+                return self._drawn([frame], drawers)[0]
         raise IndexError(f"the clip has no frame {index}")
+
+    def _drawn(self, batch: list[Frame], drawers: list[_Drawer]) -> list[Frame]:
+        indices = [frame.index for frame in batch]
+        if not any(drawer.touches(index) for drawer in drawers for index in indices):
+            return batch
+        source = torch.from_numpy(np.stack([frame.rgb for frame in batch])).to(self._model.device)
+        edited = source
+        for drawer in drawers:
+            edited = drawer.draw(indices, edited)
+        return [replace(frame, rgb=rgb) for frame, rgb in zip(batch, edited.cpu().numpy(), strict=True)]
 
     def save(self, path: str | os.PathLike[str], progress: ProgressLike = None) -> Path:
         """Renders the edit into a file: a video with the source's timing and sound, or a photo.
@@ -145,20 +153,31 @@ class _Drawer:
     def __init__(self, edit: FaceEdit, model: FaceModel, renderer: Renderer) -> None:
         self._edit, self._model, self._renderer = edit, model, renderer
         self._guard = LipGuard(model.mean)
-        self._block = -1
-        self._placement: Placement | None = None
+        strength = edit.strength.cpu().numpy()
+        self._rows = {int(edit.track.frames[row]): int(row) for row in np.flatnonzero(strength)}
+        self._block: tuple[int, Placement] | None = None
 
-    def draw(self, index: int, rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        frames = self._edit.track.frames
-        row = int(np.searchsorted(frames, index))
-        if row >= len(frames) or frames[row] != index or float(self._edit.strength[row]) == 0:
-            return rgb
-        if self._placement is None or row // BLOCK != self._block:
-            self._block = row // BLOCK
-            self._placement = self._place(slice(self._block * BLOCK, (self._block + 1) * BLOCK))
-        at = row % BLOCK
-        picture = torch.from_numpy(rgb)[None].to(self._model.device)
-        return self._renderer.draw(picture, self._placement[at : at + 1])[0].cpu().numpy()
+    def touches(self, index: int) -> bool:
+        """Whether a frame is to be changed at all."""
+        return index in self._rows
+
+    def draw(self, indices: list[int], pictures: Tensor) -> Tensor:
+        """pictures: (B, H, W, 3) uint8, frames of those indices -> the same with the face drawn anew."""
+        wanted = [(place, self._rows[index]) for place, index in enumerate(indices) if index in self._rows]
+        for block, group in itertools.groupby(wanted, lambda pair: pair[1] // BLOCK):
+            places, rows = zip(*group, strict=True)
+            placement = self._placement(block)[torch.tensor(rows) % BLOCK]
+            if len(places) == len(indices):
+                pictures = self._renderer.draw(pictures, placement)
+            else:
+                pictures = pictures.clone()
+                pictures[list(places)] = self._renderer.draw(pictures[list(places)], placement)
+        return pictures
+
+    def _placement(self, block: int) -> Placement:
+        if self._block is None or self._block[0] != block:
+            self._block = (block, self._place(slice(block * BLOCK, (block + 1) * BLOCK)))
+        return self._block[1]
 
     def _place(self, rows: slice) -> Placement:
         edit, device = self._edit, self._model.device

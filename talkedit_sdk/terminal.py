@@ -100,8 +100,8 @@ def drop_output() -> None:
 def working(label: str, quiet: bool) -> Iterator[Callable[[Progress], bool]]:
     """Yields a progress callback that draws a bar on a terminal.
 
-    The first Ctrl-C (or SIGTERM) ends the work at the next frame, when no native code is half done; a second one
-    interrupts at once.
+    Once frames are being worked on, the first Ctrl-C (or SIGTERM) ends the work after the current one, when no native
+    code and no file is half done. Before that, and when pressed again, it interrupts at once.
 
     Raises:
         Cancelled: on leaving, when the work ended without having noticed.
@@ -110,11 +110,11 @@ def working(label: str, quiet: bool) -> Iterator[Callable[[Progress], bool]]:
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    asked = False
+    started = asked = False
 
     def ask(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if asked or not started:
             raise KeyboardInterrupt
         asked = True
 
@@ -134,6 +134,8 @@ def working(label: str, quiet: bool) -> Iterator[Callable[[Progress], bool]]:
     task = bar.add_task(label, total=None)
 
     def advance(progress: Progress) -> bool:
+        nonlocal started
+        started = True
         total = progress.total if progress.total is None else max(progress.total, progress.done)
         bar.update(task, completed=progress.done, total=total)
         return not asked

@@ -19,6 +19,8 @@ from talkedit_sdk.face.topology import BLENDSHAPES, VERTICES
 FORMAT: Final = 1
 POSE_TERMS: Final = 9
 _MAX_BYTES: Final = 64 * 2**20
+_MAX_CONFIG_BYTES: Final = 2**20
+_VERTEX_NUMBERS: Final = frozenset({"triangles", "mirror"})
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,13 @@ class FaceModel:
         """
         weights, config_path = folder / "face.safetensors", folder / "face.json"
         try:
+            if weights.stat().st_size > _MAX_BYTES or config_path.stat().st_size > _MAX_CONFIG_BYTES:
+                raise WeightsError(f"The files in {folder} are larger than a face model can be; load another folder.")
             config = json.loads(config_path.read_text(encoding="utf-8"))
-            if weights.stat().st_size > _MAX_BYTES:
-                raise WeightsError(f"{weights} is larger than a face model can be; load another folder.")
             tensors = load_file(weights)
-        except (OSError, ValueError, SafetensorError) as error:
-            if isinstance(error, WeightsError):
-                raise
+        except WeightsError:
+            raise
+        except (OSError, ValueError, RecursionError, SafetensorError) as error:
             raise WeightsError(
                 f"No usable face model in {folder} ({error}); reinstall talkedit or check the path."
             ) from None
@@ -119,9 +121,8 @@ class FaceModel:
                 name[len(prefix) :]: tensors.pop(name).float() for name in list(tensors) if name.startswith(prefix)
             }
             regressor.load_state_dict(state, strict=True)
-            integers = {"triangles", "mirror"}
             model = cls(
-                **{n: t if n in integers else t.float() for n, t in tensors.items()}, regressor=regressor.eval()
+                **{n: t if n in _VERTEX_NUMBERS else t.float() for n, t in tensors.items()}, regressor=regressor.eval()
             )
         except (RuntimeError, TypeError) as error:
             raise WeightsError(f"The face model in {folder} is incomplete ({error}); reinstall talkedit.") from None
@@ -129,19 +130,22 @@ class FaceModel:
         return model
 
     def _check(self, folder: Path) -> None:
-        identity, count = self.identity.shape[0], len(BLENDSHAPES)
+        identities, faces, count = self.identity.shape[:1], self.triangles.shape[:1], len(BLENDSHAPES)
         shapes = {
-            "mean": (VERTICES, 3), "identity": (identity, VERTICES, 3), "expression": (count, VERTICES, 3),
+            "mean": (VERTICES, 3), "identity": (*identities, VERTICES, 3), "expression": (count, VERTICES, 3),
             "pose": (POSE_TERMS, VERTICES, 3), "precision": (VERTICES, 3), "gamma": (count,), "spread": (),
-            "triangles": (self.triangles.shape[0], 3), "uv": (VERTICES, 2), "mirror": (VERTICES,),
+            "triangles": (*faces, 3), "uv": (VERTICES, 2), "mirror": (VERTICES,),
             "regions": (len(REGIONS), VERTICES),
         }  # fmt: skip
         for name, shape in shapes.items():
             tensor: Tensor = getattr(self, name)
-            if tuple(tensor.shape) != shape or not bool(torch.isfinite(tensor).all()):
+            sound = tuple(tensor.shape) == shape and tensor.numel() > 0 and bool(torch.isfinite(tensor).all())
+            if sound and name in _VERTEX_NUMBERS:
+                sound = not tensor.is_floating_point() and int(tensor.min()) >= 0 and int(tensor.max()) < VERTICES
+            if not sound:
                 raise WeightsError(f"'{name}' in the face model of {folder} is damaged; reinstall talkedit.")
-        if not (int(self.triangles.min()) >= 0 and int(self.triangles.max()) < VERTICES):
-            raise WeightsError(f"'triangles' in the face model of {folder} is damaged; reinstall talkedit.")
+        if not all(bool(torch.isfinite(value).all()) for value in self.regressor.parameters()):
+            raise WeightsError(f"'regressor' in the face model of {folder} is damaged; reinstall talkedit.")
 
 
 REGIONS: Final = ("brows", "eyes", "nose", "cheeks", "lips", "jaw", "oval")

@@ -1,10 +1,10 @@
 """Mouth shape preservation, by geometry on the lip vertices.
 
 The paper trades lip sync against exaggeration with a loss; here the same trade is a projection. Lip features (vertical
-openings at five pairs of inner-lip vertices, width, protrusion) are linear in the coefficients, so the edited
-coefficients that keep a given share of the source's features are a small bounded least-squares problem
-(`LipProjection`). What bounds leave over is corrected on the vertices themselves (`LipGuard`), inner and outer contour
-together.
+openings at five pairs of inner-lip vertices, width, protrusion, and the height of the lips over the teeth) are linear
+in the coefficients, so the edited coefficients that keep a given share of the source's features are a small bounded
+least-squares problem (`LipProjection`). What bounds leave over is corrected on the vertices themselves (`LipGuard`),
+inner and outer contour together.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from torch import Tensor
 
 from talkedit_sdk.face.fit import solve_bounded
 from talkedit_sdk.face.model import FaceModel
-from talkedit_sdk.face.topology import BLENDSHAPES, LIP_PAIRS, LIPS_INNER, LIPS_OUTER, MOUTH_CORNERS, VERTICES
+from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, LIP_PAIRS, LIPS_INNER, LIPS_OUTER, MOUTH_CORNERS, VERTICES
 
 CLOSED: Final = 0.012
 """Inner-lip gap in model units (about 1 mm) under which lips count as closed."""
 
 _OPEN: Final = 0.040
 _STIFFNESS: Final = 3e4  # of the lip features, against 1 for a change of coefficient
-_FREE: Final = ("jaw", "mouth")
+_ITERATIONS: Final = 100
+_FREE: Final = ("jaw", "mouth")  # what may give way, by the first letters of its name
 _EXPRESSIVE: Final[dict[str, float]] = {"mouthSmile": 4.0, "mouthFrown": 4.0, "mouthDimple": 2.0, "mouthUpperUp": 2.0}
 
 
@@ -57,24 +58,29 @@ class LipProjection:
         openings = basis[:, lower, 1] - basis[:, upper, 1]
         width = basis[:, [MOUTH_CORNERS[1]], 0] - basis[:, [MOUTH_CORNERS[0]], 0]
         protrusion = basis[:, [0, 13, 14, 17], 2].mean(1, keepdim=True)
-        self.features = torch.cat([openings, width, 0.7 * protrusion], 1).T
-        """(7, 52): lip features per unit of each coefficient."""
-        costs = torch.tensor([_cost(name) for name in BLENDSHAPES], device=model.device)
-        self._gram = _STIFFNESS * self.features.T @ self.features + torch.diag(costs)
-        self._costs = costs
+        lift = basis[:, [0, 13, 14, 17], 1].mean(1, keepdim=True)
+        self.features = torch.cat([openings, width, 0.7 * protrusion, 0.7 * lift], 1).T
+        """(8, 52): lip features per unit of each coefficient."""
+        free = [name for name in BLENDSHAPES if name.startswith(_FREE)]
+        self._free = torch.tensor([INDEX[name] for name in free], device=model.device)
+        self._costs = torch.tensor([_cost(name) for name in free], device=model.device)
+        self._lips = self.features[:, self._free]
+        self._gram = _STIFFNESS * self._lips.T @ self._lips + torch.diag(self._costs)
 
     def __call__(self, before: Tensor, wanted: Tensor, held: Tensor) -> Tensor:
-        """before, wanted: (T, 52); held: (T,) in [0, 1] -> (T, 52) in [0, 1], equal to `wanted` where held is 0."""
+        """before, wanted: (T, 52); held: (T,) in [0, 1] -> (T, 52) in [0, 1], equal to `wanted` where held is 0 and
+        outside mouth and jaw."""
         change = (wanted - before) @ self.features.T
-        kept = before @ self.features.T + (1 - held)[:, None] * change
-        found = solve_bounded(self._gram, _STIFFNESS * kept @ self.features + self._costs * wanted, wanted, 80)
+        free = wanted[:, self._free]
+        kept = free @ self._lips.T - held[:, None] * change
+        target = _STIFFNESS * kept @ self._lips + self._costs * free
+        found = wanted.clone()
+        found[:, self._free] = solve_bounded(self._gram, target, free, _ITERATIONS)
         return torch.where((held > 0)[:, None], found, wanted)
 
 
 def _cost(name: str) -> float:
-    """How unwilling a coefficient is to give way: nothing outside the mouth does, what carries the emotion less."""
-    if not name.startswith(_FREE):
-        return 1e5
+    """How unwilling a coefficient is to give way: what carries the emotion less than the rest."""
     return next((cost for prefix, cost in _EXPRESSIVE.items() if name.startswith(prefix)), 1.0)
 
 

@@ -17,35 +17,35 @@ from talkedit_sdk.face.topology import BLENDSHAPES, INDEX
 _BOTH: Final[dict[str, dict[str, float]]] = {
     "neutral": {},
     "happy": {  # 6 + 12 (+ 25)
-        "mouthSmile": 0.75, "cheekSquint": 0.65, "eyeSquint": 0.40, "mouthDimple": 0.10, "mouthUpperUp": 0.12,
-        "browOuterUp": 0.08,
+        "mouthSmile": 0.90, "cheekSquint": 0.70, "eyeSquint": 0.40, "mouthDimple": 0.15, "mouthUpperUp": 0.18,
+        "browOuterUp": 0.10,
     },
     "sad": {  # 1 + 4 + 15 + 17, lids lowered
-        "browInnerUp": 0.75, "browDown": 0.15, "mouthFrown": 0.75, "mouthShrugLower": 0.40, "eyeBlink": 0.14,
-        "eyeSquint": 0.10, "mouthRollLower": 0.05,
+        "browInnerUp": 0.90, "browDown": 0.20, "mouthFrown": 0.80, "mouthShrugLower": 0.50, "eyeBlink": 0.18,
+        "eyeSquint": 0.12, "mouthRollLower": 0.08,
     },
     "angry": {  # 4 + 5 + 7 + 23/24
-        "browDown": 0.95, "eyeSquint": 0.40, "noseSneer": 0.45, "mouthPress": 0.45, "mouthFrown": 0.35,
-        "mouthShrugLower": 0.25, "jawForward": 0.15, "mouthRollUpper": 0.10,
+        "browDown": 1.00, "eyeSquint": 0.45, "eyeWide": 0.15, "noseSneer": 0.50, "mouthPress": 0.60, "mouthFrown": 0.45,
+        "mouthShrugLower": 0.35, "jawForward": 0.30, "mouthRollUpper": 0.15,
     },
     "surprised": {  # 1 + 2 + 5 + 26
-        "browInnerUp": 0.85, "browOuterUp": 0.85, "eyeWide": 0.80, "jawOpen": 0.32, "mouthFunnel": 0.10,
+        "browInnerUp": 1.00, "browOuterUp": 0.95, "eyeWide": 0.95, "jawOpen": 0.38, "mouthFunnel": 0.10,
     },
     "fearful": {  # 1 + 2 + 4 + 5 + 20 + 26
-        "browInnerUp": 0.90, "browOuterUp": 0.25, "browDown": 0.30, "eyeWide": 0.75, "mouthStretch": 0.60,
-        "jawOpen": 0.12, "mouthFrown": 0.20, "mouthLowerDown": 0.15,
+        "browInnerUp": 1.00, "browOuterUp": 0.35, "browDown": 0.35, "eyeWide": 0.90, "mouthStretch": 0.70,
+        "jawOpen": 0.16, "mouthFrown": 0.25, "mouthLowerDown": 0.20,
     },
     "disgusted": {  # 9 + 10 + 17, 4 and 7 as helpers
-        "noseSneer": 0.95, "browDown": 0.55, "eyeSquint": 0.45, "cheekSquint": 0.40, "mouthUpperUp": 0.50,
-        "mouthFrown": 0.40, "mouthShrugLower": 0.35,
+        "noseSneer": 1.00, "browDown": 0.70, "eyeSquint": 0.50, "cheekSquint": 0.55, "mouthUpperUp": 0.70,
+        "mouthFrown": 0.50, "mouthShrugLower": 0.45,
     },
-    "contempt": {"eyeSquint": 0.20, "browDown": 0.20, "eyeBlink": 0.08},  # and 12 + 14 on one side
+    "contempt": {"eyeSquint": 0.22, "browDown": 0.22, "eyeBlink": 0.10},  # and 12 + 14 on one side
 }  # fmt: skip
 
 _ONE_SIDE: Final[dict[str, dict[str, float]]] = {
     "contempt": {
-        "mouthSmileRight": 0.45, "mouthDimpleRight": 0.60, "mouthUpperUpRight": 0.15, "cheekSquintRight": 0.30,
-        "browOuterUpLeft": 0.20,
+        "mouthSmileRight": 0.55, "mouthDimpleRight": 0.75, "mouthUpperUpRight": 0.20, "cheekSquintRight": 0.35,
+        "browOuterUpLeft": 0.25,
     },
 }  # fmt: skip
 

@@ -44,7 +44,7 @@ class Layer:
     attributes: Tensor
     triangles: Tensor
 
-    def __getitem__(self, rows: slice) -> Layer:
+    def __getitem__(self, rows: slice | Tensor) -> Layer:
         return Layer(self.vertices[rows], self.attributes[rows], self.triangles)
 
 
@@ -56,7 +56,7 @@ class Opening:
     rim: Layer
     lashes: bool
 
-    def __getitem__(self, rows: slice) -> Opening:
+    def __getitem__(self, rows: slice | Tensor) -> Opening:
         return Opening(self.inside[rows], self.rim[rows], self.lashes)
 
 
@@ -68,7 +68,7 @@ class Placement:
     openings: tuple[Opening, ...]
     moved: Tensor
 
-    def __getitem__(self, rows: slice) -> Placement:
+    def __getitem__(self, rows: slice | Tensor) -> Placement:
         return Placement(self.skin[rows], tuple(opening[rows] for opening in self.openings), self.moved[rows])
 
 

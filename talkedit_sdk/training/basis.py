@@ -104,13 +104,14 @@ def mirror_of(mean: Tensor) -> Tensor:
 
 
 def symmetric(mean: Tensor, mirror: Tensor) -> Tensor:
-    """The mean face and its mirror image averaged, nose on x = 0."""
+    """The mean face and its mirror image averaged, turned and tilted so that x = 0 is its plane of symmetry."""
     flip = torch.tensor([-1.0, 1.0, 1.0])
     for _ in range(4):
-        flipped = (mean * flip)[mirror]
-        mean = (mean + align(mean[None], flipped, torch.ones(VERTICES)).to_picture(flipped)[0]) / 2
-        middle = torch.arange(VERTICES)[mirror == torch.arange(VERTICES)]
-        mean = mean - torch.tensor([1.0, 0.0, 0.0]) * mean[middle].mean(0)
+        twice = align(mean[None], (mean * flip)[mirror], torch.ones(VERTICES)).rotation[0]
+        u, _, vt = torch.linalg.svd(torch.eye(3) + twice)  # u vt is half that rotation, the turn of the face itself
+        mean = mean @ (u @ vt)
+        mean = mean - torch.tensor([1.0, 0.0, 0.0]) * mean.mean(0)
+        mean = (mean + (mean * flip)[mirror]) / 2
     return mean
 
 

@@ -187,6 +187,34 @@ def test_missing_timestamps_are_made_up(tmp_path, clip):
     assert np.all(np.diff(times) > 0)
 
 
+def test_repeated_timestamps_are_spread(tmp_path, clip):
+    path = clip(tmp_path / "a.mkv", frames=6, codec="mjpeg", pixels="yuvj420p")
+    data = bytearray(path.read_bytes())
+    blocks = [at for at in range(len(data) - 8) if data[at + 4 : at + 8] == b"\xff\xd8\xff\xe0"]
+    assert [int.from_bytes(data[at + 1 : at + 3], "big") for at in blocks] == [0, 40, 80, 120, 160, 200]
+    for at, time in zip(blocks, (0, 40, 40, 80, 160, 120), strict=True):
+        data[at + 1 : at + 3] = time.to_bytes(2, "big")
+    path.write_bytes(data)
+    times = [frame.time for frame in open_source(path).frames()]
+    assert times == pytest.approx([0, 0.04, 0.06, 0.08, 0.16, 0.18])
+
+
+def test_packets_that_cannot_be_read_are_skipped(tmp_path, clip):
+    """The index of an mp4 points one of its chunks beyond the end of the file."""
+    path = clip(tmp_path / "a.mp4", frames=40, audio="aac", options={"g": "1", "preset": "ultrafast"})
+    data = bytearray(path.read_bytes())
+    at = data.index(b"stco") + 8
+    chunks = int.from_bytes(data[at : at + 4], "big")
+    assert chunks > 2
+    middle = at + 4 + 4 * (chunks // 2)
+    data[middle : middle + 4] = (2**31 - 1).to_bytes(4, "big")
+    path.write_bytes(data)
+    times = [[frame.time for frame in open_source(path).frames()] for _ in range(2)]
+    assert times[0] == times[1]
+    assert 10 < len(times[0]) < 40
+    assert times[0][-1] == pytest.approx(39 / 25)
+
+
 def test_time_that_starts_again_goes_on(tmp_path, clip):
     """Two MPEG program streams, one after the other, as `cat` joins them."""
     first = clip(tmp_path / "a.mpg", frames=60, codec="mpeg1video")

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+
+def test_rows_come_back_as_they_were_written(tables: ModuleType, tmp_path: Path) -> None:
+    rows = [tables.Row("one", "happy", 1.0, 0.5, 75.0, mouth=0.98), tables.Row("two", "sad", 0.0, 1.0, 75.0, drift=1.5)]
+    tables.write_rows(tmp_path / "rows.csv", rows)
+    assert [repr(row) for row in tables.read_rows(tmp_path / "rows.csv")] == [repr(row) for row in rows]
+
+
+def test_the_report_names_the_worst_and_whether_targets_are_reached(tables: ModuleType) -> None:
+    rows = [
+        tables.Row("good", "happy", 1.0, 1.0, 75.0, mouth=0.99, drift=0.2, drift95=0.3),
+        tables.Row("poor", "happy", 1.0, 1.0, 75.0, mouth=0.90, drift=0.4, drift95=0.9),
+        tables.Row("poor", "sad", 1.0, 0.5, 75.0, mouth=0.10, drift=9.0),
+    ]
+    lines = {line.split(" | ")[0].strip("| "): line for line in tables.report(rows, ["x.mp4: no face"]).splitlines()}
+    assert "0.945 (0.900 #2)" in lines["happy"]
+    assert "0.60 (0.90 #2)" in lines["happy"]
+    assert "**no** | 50% | happy 0.945 | happy on poor 0.900" in lines["mouth corr"]
+    assert "yes | 100%" in lines["drift °"]
+    assert "- x.mp4: no face" in lines
+
+
+@pytest.mark.parametrize(("value", "reached"), [(0.94, False), (0.95, True), (1.05, True), (1.06, False)])
+def test_a_range_is_a_target(tables: ModuleType, value: float, reached: bool) -> None:
+    measure = next(measure for measure in tables.MEASURES if measure.field == "detail")
+    assert measure.reached(value) is reached
+    assert measure.target == "0.95 to 1.05"
