@@ -28,8 +28,8 @@ def enlarge(picture: NDArray[np.uint8], crop: tuple[int, int, int], side: int) -
     large = cv2.resize(small, (side, side), interpolation=cv2.INTER_LANCZOS4).astype(np.float32)
     for _ in range(_ROUNDS):
         seen = cv2.GaussianBlur(large, (0, 0), _BLUR * scale)
-        missing = small - cv2.resize(seen, (length, length), interpolation=cv2.INTER_AREA)
-        missing = cv2.resize(missing, (side, side), interpolation=cv2.INTER_CUBIC)
+        unseen = small - cv2.resize(seen, (length, length), interpolation=cv2.INTER_AREA)
+        missing = cv2.resize(unseen, (side, side), interpolation=cv2.INTER_CUBIC)
         large += 0.7 * cv2.GaussianBlur(missing, (0, 0), 0.25 * scale).astype(np.float32)
     return np.clip(large + 0.5, 0, 255).astype(np.uint8)
 

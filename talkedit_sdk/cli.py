@@ -7,6 +7,7 @@ the commands that need it, so that `talkedit --help` answers at once.
 from __future__ import annotations
 
 import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
@@ -145,7 +146,7 @@ def faces(
 
     source = probe(video).path
     if thumbnails is not None:
-        check_target(thumbnails / f"{video.stem}.face0.png" if thumbnails.is_dir() else thumbnails, source)
+        check_target(thumbnails / f"{video.stem}.face0.png" if os.path.isdir(thumbnails) else thumbnails, source)
     _, clip = _watch(video, device, weights, quiet)
     clip.choose("all")
     found = clip.list_faces()
@@ -256,11 +257,11 @@ def train_face(
     """
     if folds == 1:
         raise OptionError("One fold leaves nobody to learn from; give --folds 2 or more, or 0 to skip measuring.")
-    if not data.is_dir():
+    if not os.path.isdir(data):
         raise OptionError(f"There is no folder {data}; give --data a folder of videos and photos.")
-    if not teacher.is_file():
+    if not os.path.isfile(teacher):
         raise OptionError(f"There is no file {teacher}; give --teacher the path of face_landmarker.task.")
-    check_target(out / "face.json" if out.is_dir() else out, None)
+    check_target(out / "face.json" if os.path.isdir(out) else out, None)
     from talkedit_sdk.training.face import train_from_folder
 
     def say(text: str) -> None:
@@ -288,7 +289,8 @@ def run(arguments: Sequence[str]) -> int:
     """Runs one command and returns its exit code; every error is told in one line."""
     session = Session(arguments, as_json="--json" in arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # file names may hold anything
+        # File names may hold bytes that are no text: they are printed as they are, where the encoding can.
+        sys.stdout.reconfigure(errors="surrogateescape" if sys.stdout.encoding == "utf-8" else "backslashreplace")
     try:
         code = app(list(arguments), prog_name="talkedit", standalone_mode=False, obj=session)
         if code == CANCELLED:  # how typer tells of Ctrl-C

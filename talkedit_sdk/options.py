@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,7 +79,7 @@ def edit_targets(info: VideoInfo, emotions: Sequence[Emotion], output: Path | No
         OutputError: see `check_output`; also when it exists and `force` is not given.
     """
     assert info.path is not None
-    if output is not None and not output.is_dir():
+    if output is not None and not os.path.isdir(output):  # Path.is_dir raises where a name is too long
         if len(emotions) > 1:
             raise OptionError(f"{len(emotions)} emotions cannot share the file {output}; give -o a folder that exists.")
         paths = [output]

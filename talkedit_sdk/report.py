@@ -44,6 +44,7 @@ class EditReport:
 
     @property
     def frames(self) -> int:
+        """Frames of the clip."""
         return len(self.times)
 
     @property

@@ -47,15 +47,15 @@ class Session:
         return code
 
     def _explain(self, error: BaseException) -> tuple[int, str]:
-        if isinstance(error, (KeyboardInterrupt, Cancelled)):
+        if isinstance(error, (KeyboardInterrupt, Cancelled, typer.Abort)):
             return CANCELLED, "Cancelled; no unfinished file was left behind."
         if isinstance(error, TalkEditError):
             return MISUSED if isinstance(error, OptionError) else FAILED, one_line(str(error))
         if isinstance(error, _USAGE_ERROR):
             context = getattr(error, "ctx", None)
             command = context.command_path if context else "talkedit"
-            message = one_line(error.format_message())  # type: ignore[attr-defined]
-            return MISUSED, f"{message} Try `{command} --help`."
+            message = one_line(error.format_message()).removesuffix(".")  # type: ignore[attr-defined]
+            return MISUSED, f"{message}; try `{command} --help`."
         what = one_line(f"{type(error).__name__} ({error})")
         again = one_line(shlex.join(["talkedit", "--debug", *self.arguments]))
         return FAILED, f"Unexpected {what}; this is a fault in talkedit, and `{again}` shows where."
@@ -142,10 +142,11 @@ def working(label: str, quiet: bool) -> Iterator[Callable[[Progress], bool]]:
 
     previous = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with bar:
-            yield advance
+        bar.start()
+        yield advance
         if asked:
             raise Cancelled("The work was stopped.")
     finally:
+        bar.stop()
         for number, handler in previous.items():
             signal.signal(number, handler)

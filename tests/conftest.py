@@ -26,6 +26,8 @@ from talkedit_sdk.render.renderer import Renderer
 
 FPS, SIDE = 25, 224
 
+torch.set_num_threads(1)  # the suite runs in as many processes as there are cores
+
 
 def heads(count: int) -> Iterator[np.ndarray]:
     """(224, 224, 3) uint8 frames of a head that sways, with film grain."""

@@ -26,6 +26,9 @@ from talkedit_sdk.emotion import Emotion
 from talkedit_sdk.errors import OptionError
 from talkedit_sdk.face.topology import BLENDSHAPES
 from talkedit_sdk.options import edit_targets
+from talkedit_sdk.report import REASONS, EditReport
+from talkedit_sdk.tables import report_json
+from talkedit_sdk.video.photo import read_photo
 from talkedit_sdk.video.probe import probe
 
 COMMAND = [sys.executable, "-m", "talkedit_sdk"]
@@ -62,13 +65,13 @@ def test_version(talkedit):
 
 def test_edit_writes_beside_the_input(talkedit, talk, contents, decode):
     before = contents()
-    done = talkedit("edit", talk, "-e", "joy", "--mouth-weight", "0")
-    out = talk.with_name("talk.happy.mp4")
+    done = talkedit("edit", talk, "-e", "sorrow", "--mouth-weight", "0")
+    out = talk.with_name("talk.sad.mp4")
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[0] == str(out)
     assert "25 of 25 frames edited" in done.out
     after = contents()
-    assert after.pop("talk.happy.mp4")
+    assert after.pop("talk.sad.mp4")
     assert after == before
     source, edited = decode(talk), decode(out)
     assert len(edited) == len(source) == 25
@@ -76,7 +79,7 @@ def test_edit_writes_beside_the_input(talkedit, talk, contents, decode):
     assert change[90:150, 70:154].mean() > 3 * change[:20].mean()
     with av.open(str(out)) as container:
         assert [s.codec_context.name for s in container.streams] == ["h264", "aac"]
-        assert "happy" in container.metadata["comment"]
+        assert "sad" in container.metadata["comment"]
 
 
 def test_edit_several_emotions_into_a_folder(talkedit, talk, tmp_path, decode):
@@ -97,13 +100,28 @@ def test_edit_several_emotions_into_a_folder(talkedit, talk, tmp_path, decode):
 
 
 def test_edit_by_a_curve_tells_what_it_skipped(talkedit, talk):
-    done = talkedit("edit", talk, "-e", "sad", "--curve", "0:0,0.5:0,0.5:1", "--json")
-    (output,) = json.loads(done.out)["outputs"]
-    first = output["skipped"][0]
-    assert (first["reason"], first["begin"], first["frames"]) == ("intensity 0", 0, 13)
-    assert output["edited_frames"] == 12
-    told = talkedit("edit", talk, "-e", "sad", "--curve", "0:0,0.5:0,0.5:1", "--force")
-    assert "0.00 to 0.48 s: intensity 0 (13 frames)" in told.out
+    done = talkedit("edit", talk, "-e", "sad", "--curve", "0:0,0.5:0,0.5:1")
+    assert (done.code, done.err) == (0, "")
+    assert "12 of 25 frames edited" in done.out
+    assert "0.00 to 0.48 s: intensity 0 (13 frames)" in done.out
+
+
+def test_report_as_json():
+    times, strength = np.arange(5) / 25, np.array([0, 0.5, 1, 1, 0], np.float32)
+    reasons = np.array([REASONS.index(r) for r in ("no face", "fading", "edited", "edited", "no face")], np.int8)
+    report = EditReport(2, (1,), times, strength, reasons, ("One note.",))
+    assert report_json(report) == {
+        "frames": 5,
+        "edited_frames": 3,
+        "faces": 2,
+        "edited_faces": [1],
+        "skipped": [
+            {"reason": "no face", "begin": 0.0, "end": 0.0, "frames": 1},
+            {"reason": "fading", "begin": 0.04, "end": 0.04, "frames": 1},
+            {"reason": "no face", "begin": 0.16, "end": 0.16, "frames": 1},
+        ],
+        "notes": ["One note."],
+    }
 
 
 def test_edit_replaces_a_result_only_by_force(talkedit, talk):
@@ -124,7 +142,7 @@ def test_edit_a_photo(talkedit, make_heads, tmp_path):
     done = talkedit("edit", photo, "-e", "surprised", "--intensity", "1.5")
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"{tmp_path / 'me.surprised.JPG'}\n1 of 1 frames edited")
-    before, after = (np.asarray(Image.open(path), int) for path in (photo, tmp_path / "me.surprised.JPG"))
+    before, after = (read_photo(path).astype(int) for path in (photo, tmp_path / "me.surprised.JPG"))
     assert np.abs(after - before)[60:170, 60:170].mean() > 2
 
 
@@ -150,7 +168,8 @@ def test_faces_in_a_table_with_thumbnails(talkedit, talk, tmp_path):
     assert re.search(r"│ 0 +│ 100% +│ 0\.00 s +│ 0\.96 s", done.out)
     assert done.out.endswith("talk.face0.png\n")
     assert [path.name for path in (tmp_path / "people").iterdir()] == ["talk.face0.png"]
-    assert Image.open(tmp_path / "people" / "talk.face0.png").size == (160, 160)
+    with Image.open(tmp_path / "people" / "talk.face0.png") as picture:
+        assert picture.size == (160, 160)
 
 
 def test_faces_as_json(talkedit, talk, contents):
@@ -166,8 +185,8 @@ def test_faces_as_json(talkedit, talk, contents):
 
 
 def test_export_curves(talkedit, talk):
-    done = talkedit("export-curves", talk, "-e", "happy", "-m", "0", "--face", "all")
-    path = talk.with_name("talk.happy.csv")
+    done = talkedit("export-curves", talk, "-e", "sad", "-m", "0", "--face", "all")
+    path = talk.with_name("talk.sad.csv")
     assert (done.code, done.out, done.err) == (0, f"{path}\n", "")
     with path.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -176,9 +195,9 @@ def test_export_curves(talkedit, talk):
     assert [int(row["frame"]) for row in rows] == list(range(25))
     assert [float(row["time"]) for row in rows] == pytest.approx([index / 25 for index in range(25)])
     values = {name: np.array([float(row[name]) for row in rows]) for name in list(rows[0])[3:]}
-    assert all(((0 <= value) & (value <= 1)).all() for value in values.values())
-    assert (values["after_mouthSmileLeft"] > values["before_mouthSmileLeft"]).all()
-    again = json.loads(talkedit("export-curves", talk, "-e", "happy", "-o", path, "--force", "--json").out)
+    assert all(((value >= 0) & (value <= 1)).all() for value in values.values())
+    assert (values["after_mouthSmileLeft"] < values["before_mouthSmileLeft"]).all()  # she smiles
+    again = json.loads(talkedit("export-curves", talk, "-e", "sad", "-o", path, "--force", "--json").out)
     assert (again["path"], again["rows"]) == (str(path), 25)
 
 
@@ -279,21 +298,19 @@ def lines(terminal: str, *labels: str) -> list[str]:
 
 
 def test_on_a_terminal_there_is_a_bar_and_no_foreign_line(talk):
-    code, out, terminal = on_terminal(["edit", talk, "-e", "fearful", "--quiet"])
-    assert (code, out, terminal) == (0, f"{talk.with_name('talk.fearful.mp4')}\n", "")
-    code, out, terminal = on_terminal(["export-curves", talk, "-e", "fearful", "--json"])
-    assert code == 0
-    assert json.loads(out)["rows"] == 25
-    assert "/25 frames" in terminal
-    assert lines(terminal, "Finding faces") == []
+    code, out, terminal = on_terminal(["edit", talk, "-e", "fearful", "--json"])
+    assert (code, lines(terminal, "Finding faces", "Editing, fearful")) == (0, [])
+    assert json.loads(out)["outputs"][0]["path"] == str(talk.with_name("talk.fearful.mp4"))
+    assert re.search(r"Finding faces.*/25 frames", terminal)
+    assert re.search(r"Editing, fearful.*/25 frames", terminal)
 
 
 def test_ctrl_c_leaves_nothing_behind(talk, contents, make_video, make_heads):
     make_video(talk, make_heads(100))
     before = contents()
     code, out, terminal = on_terminal(["edit", talk, "-e", "happy"], lambda seen: b"Editing, happy" in seen)
-    assert (code, out) == (130, "")
-    assert lines(terminal, "Finding faces", "Editing") == ["error: Cancelled; no unfinished file was left behind."]
+    told = lines(terminal, "Finding faces", "Editing")
+    assert (code, out, told) == (130, "", ["error: Cancelled; no unfinished file was left behind."])
     assert contents() == before
 
 

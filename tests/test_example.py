@@ -221,13 +221,13 @@ def test_closures_close_the_lips_of_the_face_model(visemes: ModuleType) -> None:
         closure = opening[(times > stop.begin - 0.07) & (times < stop.end)].min()
         vowels = [opening[(times > p.begin) & (times < p.end)].max() for p in (phonemes[0], phonemes[2])]
         assert closure < -0.02, name
-        assert min(vowels) > 0.08, name
+        assert min(vowels) > closure + 0.08, name
 
 
 def test_lips_lead_the_sound(visemes: ModuleType) -> None:
     phonemes, times, curves = say(visemes, "t", "u:", "t")
     pucker = column(curves, "mouthPucker")
-    before = pucker[np.searchsorted(times, phonemes[1].begin - 0.03)]
+    before = pucker[np.searchsorted(times, phonemes[1].begin - 0.08)]
     assert 0.2 < before / pucker.max() < 0.95
 
 
@@ -283,8 +283,13 @@ def test_enlarged_picture_shows_what_the_small_one_shows(portrait: ModuleType) -
     large = portrait.enlarge(small, (10, 5, 40), 120)
     plain = cv2.resize(small[5:45, 10:50], (120, 120), interpolation=cv2.INTER_LANCZOS4)
     assert large.shape == (120, 120, 3)
-    seen = cv2.resize(large, (40, 40), interpolation=cv2.INTER_AREA).astype(int)
-    assert np.abs(seen - small[5:45, 10:50])[4:-4, 4:-4].mean() < 4
+
+    def misfit(picture: np.ndarray) -> float:
+        """How far the camera, which blurs and samples, would be from the small picture."""
+        blurred = cv2.GaussianBlur(picture.astype(np.float32), (0, 0), 1.2)
+        return float(np.abs(cv2.resize(blurred, (40, 40), interpolation=cv2.INTER_AREA) - small[5:45, 10:50]).mean())
+
+    assert misfit(large) < 0.5 * misfit(plain)
     assert large.astype(float).std() > plain.astype(float).std()
 
 

@@ -52,7 +52,7 @@ _ONE_SIDE: Final[dict[str, dict[str, float]]] = {
 # How much of a lasting expression of the speaker is taken out before the target is put in. Speech itself keeps the
 # mouth off its rest, so coefficients that articulate give up less.
 _LASTING: Final[dict[str, float]] = {
-    "browDown": 1.0, "browInnerUp": 1.0, "browOuterUp": 1.0, "cheekSquint": 1.0, "eyeSquint": 1.0, "eyeWide": 1.0,
+    "browDown": 1.0, "browInnerUp": 1.0, "browOuterUp": 1.0, "cheekSquint": 1.0, "eyeSquint": 0.5, "eyeWide": 1.0,
     "noseSneer": 1.0, "mouthSmile": 1.0, "mouthFrown": 1.0, "mouthDimple": 0.8, "mouthPress": 0.7, "mouthStretch": 0.6,
     "mouthUpperUp": 0.4, "mouthShrugLower": 0.5, "mouthShrugUpper": 0.5, "mouthLeft": 0.5, "mouthRight": 0.5,
     "jawForward": 0.5,

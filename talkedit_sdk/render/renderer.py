@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from talkedit_sdk.face.model import FaceModel
+from talkedit_sdk.render.eyeball import Eyeball, Window
 from talkedit_sdk.render.rasterizer import make_rasterizer
 from talkedit_sdk.render.sampling import sample
 from talkedit_sdk.render.sheet import Layer, Opening, Placement, Sheet
@@ -15,10 +16,8 @@ from talkedit_sdk.render.sheet import Layer, Opening, Placement, Sheet
 STILL: Final = 0.02
 """Pixels; what moves less keeps its own value to the bit."""
 
-_CAVITY: Final = 0.22  # brightness of a mouth that opens on nothing known, relative to the lips
+_CAVITY: Final = (0.30, 0.17, 0.17)  # colour of a mouth that opens on nothing known, relative to what was there
 _LASH_CONTRAST: Final = 40.0  # levels by which a lash is darker than the eyeball behind it
-
-Window = tuple[int, int, int, int]
 
 
 class Renderer:
@@ -58,23 +57,31 @@ class Renderer:
 
     def _fill(self, frames: Tensor, opening: Opening, picture: Tensor, covered: Tensor, bounds: Window) -> None:
         """Draws an eye or the mouth into `picture` where the skin leaves it open."""
-        window = _window(torch.cat([opening.inside.vertices, opening.rim.vertices], 1), bounds)
+        inner = opening.inside
+        reach = inner.reach if isinstance(inner, Eyeball) else inner.vertices[..., :2]
+        window = _window(torch.cat([reach, opening.rim.vertices[..., :2]], 1), bounds)
         if window is None:
             return
-        inside, dark = self._layer(frames, opening.inside, window)
         rim, opacity = self._layer(frames, opening.rim, window)
-        colour = inside.float()
-        if bool(dark.any()):
-            mean = (colour * (dark > 0)).sum((1, 2), keepdim=True) / (dark > 0).sum((1, 2), keepdim=True).clamp_min(1)
-            colour = colour + dark * (_CAVITY * mean - colour)
-        if opening.lashes:
+        if isinstance(inner, Eyeball):
+            one, other = (_sample(frames, shift, window) for shift in inner.shifts(window))
+            colour = torch.minimum(one, other).float()
             darker = (colour - rim.float()).mean(-1, keepdim=True) / _LASH_CONTRAST
             opacity = opacity + (1 - opacity) * darker.clamp(0, 1) * (4 * opacity).clamp(0, 1)
+        else:
+            colour = self._interior(frames, inner, window)
         colour = colour + opacity * (rim.float() - colour)
         top, left = window[0] - bounds[0], window[2] - bounds[2]
         area = (slice(None), slice(top, top + colour.shape[1]), slice(left, left + colour.shape[2]))
         hidden = covered[area][..., None]
         picture[area] = torch.where(hidden, picture[area], (colour + 0.5).clamp(0, 255).to(torch.uint8))
+
+    def _interior(self, frames: Tensor, layer: Layer, window: Window) -> Tensor:
+        """(B, h, w, 3) float32: teeth as the frame shows them, darkness where lips part over what it does not show."""
+        sampled, dark = self._layer(frames, layer, window)
+        colour, within = sampled.float(), dark > 0
+        mean = (colour * within).sum((1, 2), keepdim=True) / within.sum((1, 2), keepdim=True).clamp_min(1)
+        return colour + dark * (mean * torch.tensor(_CAVITY, device=mean.device) - colour)
 
     def _layer(self, frames: Tensor, layer: Layer, window: Window) -> tuple[Tensor, Tensor]:
         """Colours (B, h, w, 3) and the third attribute (B, h, w, 1), 0 where the layer is not."""

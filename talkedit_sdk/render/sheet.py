@@ -16,15 +16,17 @@ import torch
 from torch import Tensor
 
 from talkedit_sdk.face.model import FaceModel
-from talkedit_sdk.face.topology import EYE_LEFT, EYE_RIGHT, LIPS_INNER, OVAL, VERTICES
+from talkedit_sdk.face.topology import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, OVAL, VERTICES
+from talkedit_sdk.render.eyeball import Eyeball
 
 _SKIRT: Final = ((1.10, 0.72), (1.24, 0.36), (1.42, 0.10), (1.62, 0.0))
 """Rings around the outline: distance from the centre relative to the outline, share of its motion."""
 
 _CHIN: Final = 152
 _FOREHEAD: Final = 10
-_LASHES: Final = 0.45  # depth of the rim of an eye, share of the way to its middle line
-_LIP_RIM: Final = 0.012  # depth of the rim of the mouth, face heights
+_UPPER_LASHES: Final = 0.40  # depth of the rim of an eye, share of the way to its middle line
+_LOWER_LASHES: Final = 0.45
+_LIP_RIM: Final = 0.008  # depth of the rim of the mouth, face heights
 _GUMS: Final = 0.12  # share of the opening under the upper lip that gives way when the lip lifts
 _CLEFT: Final = 0.08  # share of the opening where upper and lower teeth part
 _LOWER_TEETH: Final = 0.35  # share of a mouth wide open that moves with the jaw; nothing of one that is hardly open
@@ -50,14 +52,15 @@ class Layer:
 
 @dataclass(frozen=True)
 class Opening:
-    """An eye or the mouth: `inside` with the share of darkness as third attribute, `rim` with its opacity."""
+    """An eye or the mouth: `inside` (the mouth's with the share of darkness as third attribute), `rim` with its
+    opacity.
+    """
 
-    inside: Layer
+    inside: Layer | Eyeball
     rim: Layer
-    lashes: bool
 
     def __getitem__(self, rows: slice | Tensor) -> Opening:
-        return Opening(self.inside[rows], self.rim[rows], self.lashes)
+        return Opening(self.inside[rows], self.rim[rows])
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,13 @@ class Sheet:
     def __init__(self, model: FaceModel) -> None:
         device = model.device
         self._oval = torch.tensor(OVAL, device=device)
-        self._eyes = [torch.tensor(contour, device=device) for contour in (EYE_RIGHT, EYE_LEFT)]
+        self._eyes = [
+            (torch.tensor(contour, device=device), iris)
+            for contour, iris in ((EYE_RIGHT, IRIS_RIGHT), (EYE_LEFT, IRIS_LEFT))
+        ]
+        corner = len(EYE_LEFT) // 2
+        depths = [0.0, *[_UPPER_LASHES] * (corner - 1), 0.0, *[_LOWER_LASHES] * (corner - 1)]
+        self._lashes = torch.tensor(depths, device=device)
         half = len(LIPS_INNER) // 2
         self._upper = torch.tensor(LIPS_INNER[: half + 1], device=device)
         self._lower = torch.tensor([LIPS_INNER[0], *LIPS_INNER[half:][::-1]], device=device)
@@ -86,7 +95,6 @@ class Sheet:
         rings = [[VERTICES + r * len(OVAL) + i for i in range(len(OVAL))] for r in range(len(_SKIRT))]
         bands = [t for inner, outer in zip([list(OVAL), *rings], rings, strict=False) for t in _band(inner, outer)]
         self._skin = torch.cat([model.triangles.long(), torch.tensor(bands, device=device)]).int()
-        self._eyeball = _rows(3, len(EYE_LEFT), True, device)
         self._lash_rim = _rows(2, len(EYE_LEFT), True, device)
         self._mouth = _rows(6, half + 1, False, device)
         self._lip_rim = _rows(2, len(LIPS_INNER), True, device)
@@ -99,7 +107,7 @@ class Sheet:
         result = torch.cat([face + offsets, around + motion], 1)
         shift = -torch.cat([offsets, motion], 1)[..., :2]
         skin = Layer(result, shift.contiguous(), self._skin)
-        openings = [self._eye(face, offsets, contour) for contour in self._eyes]
+        openings = [self._eye(landmarks, offsets, contour, iris) for contour, iris in self._eyes]
         openings.append(self._mouth_opening(face, offsets, height))
         return Placement(skin, tuple(openings), shift.norm(dim=-1).amax(1))
 
@@ -115,27 +123,46 @@ class Sheet:
             motions.append(share * motion)
         return torch.cat(rings, 1), torch.cat(motions, 1)
 
-    def _eye(self, face: Tensor, offsets: Tensor, contour: Tensor) -> Opening:
-        margin, motion = face[:, contour], offsets[:, contour]
+    def _eye(self, landmarks: Tensor, offsets: Tensor, contour: Tensor, iris: tuple[int, ...]) -> Opening:
+        margin, motion = landmarks[:, contour], offsets[:, contour]
         inward = (_opposite(margin) - margin) / 2
         length = inward.norm(dim=-1, keepdim=True).clamp_min(1e-3)
-        opened = (-(motion * inward).sum(-1, keepdim=True) / length).clamp_min(0)
-        # Where a lid lifts, the strip that it lays bare must not repeat its lashes: it continues the eyeball below
+        lashes = self._lashes[:, None] * inward
+        # Where a lid lifts, the strip that it lays bare must not repeat its lashes: the eyeball is continued from below
         # them.
-        bare = torch.minimum(opened, _LASHES * length) * inward / length
-        core = margin + 1.25 * _LASHES * inward
-        inside = _layer(
-            torch.cat([margin + bare, core, margin + inward], 1),
-            torch.cat([margin - 1.05 * opened * inward / length, core, margin + inward], 1),
-            torch.zeros(1, device=face.device),
-            self._eyeball,
+        opened = (-(motion * inward).sum(-1, keepdim=True) / length).clamp_min(0)
+        seen = (margin + lashes * (opened / (self._lashes[:, None] * length).clamp_min(1e-3)).clamp(0, 1))[..., :2]
+        result = torch.cat([margin, margin + motion], 1)[..., :2]
+        half = len(contour) // 2
+        outline = landmarks[:, iris[1:], :2]
+        across = [(outline[:, i] - outline[:, i + 2]).norm(dim=-1) / 2 for i in (0, 1)]
+        inside = Eyeball(
+            upper=seen[:, : half + 1],
+            lower=torch.cat([seen[:, :1], seen[:, half:].flip(1)], 1),
+            centre=landmarks[:, iris[0], :2],
+            radius=torch.stack(across).amax(0).clamp_min(1),
+            reach=torch.stack([result.amin(1), result.amax(1)], 1),
         )
-        lashes = margin + _LASHES * inward
         opacity = torch.cat([torch.ones_like(length), torch.zeros_like(length)], 1)
-        rim = _layer(
-            torch.cat([margin, lashes], 1), torch.cat([margin + motion, lashes + motion], 1), opacity, self._lash_rim
-        )
-        return Opening(inside, rim, lashes=True)
+        edge = margin + lashes
+        strip = torch.cat([margin, edge], 1)
+        return Opening(inside, _layer(strip, strip + motion.repeat(1, 2, 1), opacity, self._lash_rim))
+
+    def _darkness(self, source: Tensor, result: Tensor, height: Tensor) -> Tensor:
+        """(T, 6 * N, 1) how much of the mouth interior the frame does not show: where jaws part, where the lower lip
+        drops off the teeth, and in the last slit of lips that close on teeth."""
+        rows, rows_to = (p.reshape(len(p), 6, -1, 3) for p in (source, result))
+        slack = 0.02 * height[:, None]
+        grown = [
+            (rows_to[:, i + 1] - rows_to[:, i - 1]).norm(dim=-1) - (rows[:, i + 1] - rows[:, i - 1]).norm(dim=-1)
+            for i in (3, 4)
+        ]
+        cleft, floor = ((length / slack - 0.2).clamp(0, 1) for length in grown)
+        gap, gap_to = ((points[:, 5] - points[:, 0]).norm(dim=-1) for points in (rows, rows_to))
+        slit = (1 - gap_to / slack).clamp(0, 1) * (1 - gap_to / gap.clamp_min(1e-3)).clamp(0, 1)
+        deep = torch.maximum(cleft, floor)
+        darkness = [slit, slit, slit, deep, torch.maximum(0.8 * cleft, floor), torch.maximum(0.4 * cleft, floor)]
+        return torch.maximum(torch.stack(darkness, 1), slit[:, None]).flatten(1)[..., None]
 
     def _mouth_opening(self, face: Tensor, offsets: Tensor, height: Tensor) -> Opening:
         """Upper teeth keep still with the skull, lower teeth and tongue follow the chin, lips slide over both."""
@@ -156,11 +183,9 @@ class Sheet:
         lower_teeth_to = lower_teeth_to + overlap * axis
         top, bottom = _further(upper, upper_to, -axis), _further(lower_teeth_to, lower_to, axis)
         source = torch.cat([upper, gums, teeth, (teeth + lower_teeth) / 2, lower_teeth, lower], 1)
-        result = torch.cat([top, gums, teeth, (teeth + lower_teeth_to) / 2, lower_teeth_to, bottom], 1)
-        parted = (lower_teeth_to - teeth).norm(dim=-1) - _CLEFT * gap[..., 0]
-        dark = (parted / (0.02 * height[:, None]) - 0.2).clamp(0, 1)
-        darkness = torch.cat([share * dark for share in (0.0, 0.0, 0.0, 1.0, 0.8, 0.4)], 1)[..., None]
-        inside = _layer(source, result, darkness, self._mouth)
+        middle = teeth + 0.2 * (lower_teeth_to - teeth)
+        result = torch.cat([top, gums, teeth, middle, lower_teeth_to, bottom], 1)
+        inside = _layer(source, result, self._darkness(source, result, height), self._mouth)
         margin, motion = face[:, self._lips], offsets[:, self._lips]
         inward = (_opposite(margin) - margin) / 2
         length = inward.norm(dim=-1, keepdim=True).clamp_min(1e-3)
@@ -169,7 +194,7 @@ class Sheet:
         rim = _layer(
             torch.cat([margin, edge], 1), torch.cat([margin + motion, edge + motion], 1), opacity, self._lip_rim
         )
-        return Opening(inside, rim, lashes=False)
+        return Opening(inside, rim)
 
 
 def _layer(source: Tensor, result: Tensor, extra: Tensor, triangles: Tensor) -> Layer:

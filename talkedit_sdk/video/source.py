@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import math
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -76,11 +78,13 @@ class FrameList:
 
 
 class SpooledFrames:
-    """Frames of a one-shot iterable, kept in a temporary file (H.264 in RGB, lossless)."""
+    """Frames of a one-shot iterable, kept in a temporary file (H.264 in RGB, lossless) until `close`, or until nobody
+    holds this object."""
 
     def __init__(self, frames: Iterable[NDArray[np.uint8]], fps: Fraction) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="talkedit-")
-        self._file = Path(self._folder.name) / "frames.mkv"
+        folder = tempfile.mkdtemp(prefix="talkedit-")
+        self._remove = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self._file = Path(folder) / "frames.mkv"
         try:
             count, shape = _spool(frames, self._file)
             self._info = _frames_info(count, shape, fps)
@@ -101,7 +105,7 @@ class SpooledFrames:
                 )
 
     def close(self) -> None:
-        self._folder.cleanup()
+        self._remove()
 
 
 def _spool(frames: Iterable[NDArray[np.uint8]], path: Path) -> tuple[int, tuple[int, ...] | None]:
