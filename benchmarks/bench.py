@@ -53,7 +53,7 @@ class Speaker:
         track: the face in `pictures`; opening, shapes, energy and odds have a row for each of its N frames.
         rest: (468, 3) mean face, the origin of `shapes` (N, 468, 3).
         opening: (N,) of the mouth.
-        energy: (N, 2) sharpness and detail, NaN in the frames that pixel measures leave out.
+        energy: (N, 2) sharpness and skin detail, NaN in the frames that pixel measures leave out.
         probabilities: (N, 7) of the judge, NaN in the frames that it does not see.
     """
 
@@ -265,7 +265,7 @@ def _energy(pictures: Pictures, frames: NDArray[Any], landmarks: NDArray[Any]) -
     energy = np.full((len(frames), 2), np.nan)
     for row in np.flatnonzero(frames % _PIXELS_EVERY == 0):
         rgb = pictures[frames[row]]
-        energy[row] = [metrics.sharpness(rgb, landmarks[row], blur) for blur in (0.0, metrics.DETAIL)]
+        energy[row] = metrics.sharpness(rgb, landmarks[row]), metrics.skin_detail(rgb, landmarks[row])
     return energy
 
 

@@ -16,7 +16,16 @@ import torch
 from numpy.typing import NDArray
 
 from talkedit_sdk.face.pose import Pose, align
-from talkedit_sdk.face.topology import LIP_PAIRS, OUTER_EYE_CORNERS, OVAL, RIGID, VERTICES
+from talkedit_sdk.face.topology import (
+    EYE_LEFT,
+    EYE_RIGHT,
+    LIP_PAIRS,
+    LIPS_OUTER,
+    OUTER_EYE_CORNERS,
+    OVAL,
+    RIGID,
+    VERTICES,
+)
 
 Array = NDArray[Any]
 
@@ -29,10 +38,8 @@ TALKING: Final = 0.008
 MOVED_REGION: Final = 1.7
 """How far from the face's centre an edit may reach, relative to the outline of the face."""
 
-DETAIL: Final = 1.0
-"""Pixels of blur that take grain out of the measure of sharpness."""
-
 _FOREHEAD, _CHIN = 10, 152
+_OPENING_MARGIN: Final = 0.06  # face heights around eyes and mouth, in which an edit bares or covers something
 
 
 def mouth_opening(landmarks: Array) -> Array:
@@ -97,21 +104,27 @@ def jitter_ratio(source: Array, edited: Array, frames: Array) -> float:
     return after / before if before > 0 else float("nan")
 
 
-def sharpness(rgb: Array, landmarks: Array, blur: float = 0.0) -> float:
-    """Laplacian energy of the brightness inside the hull of (478, 3) landmarks, after a Gaussian of `blur` pixels.
+def sharpness(rgb: Array, landmarks: Array) -> float:
+    """Laplacian energy of the brightness inside the hull of (478, 3) landmarks.
 
-    Without blur, grain and codec noise make up most of it, and any resampling at all costs a tenth to a third. A blur
-    of `DETAIL` pixels leaves what the eye calls sharp: resampling well keeps it, bilinear resampling costs a sixth.
+    Grain and codec noise make up most of it: any resampling costs a tenth to a third, and wider eyes add to it.
     """
-    hull = cv2.convexHull(np.ascontiguousarray(landmarks[:VERTICES, :2], np.float32))
-    left, top, width, height = cv2.boundingRect(hull)
-    left, top, right, bottom = max(left, 0), max(top, 0), left + width, top + height
-    grey = cv2.cvtColor(np.ascontiguousarray(rgb[top:bottom, left:right]), cv2.COLOR_RGB2GRAY).astype(np.float32)
-    if blur > 0:
-        grey = cv2.GaussianBlur(grey, (0, 0), blur)
-    inside = np.zeros(grey.shape, np.uint8)
-    cv2.fillConvexPoly(inside, (hull - np.array([left, top])).round().astype(np.int32), 1)
-    return float((cv2.Laplacian(grey, cv2.CV_32F)[inside > 0] ** 2).mean())
+    grey, points = _window(rgb, landmarks)
+    return _energy(grey, _hull(grey, points))
+
+
+def skin_detail(rgb: Array, landmarks: Array) -> float:
+    """Laplacian energy after a blur of 1 pixel, in the face without the eyes and the mouth.
+
+    What the eye calls sharp skin: good resampling keeps it, bilinear resampling costs a sixth.
+    """
+    grey, points = _window(rgb, landmarks)
+    openings = np.zeros(grey.shape, np.uint8)
+    for contour in (EYE_RIGHT, EYE_LEFT, LIPS_OUTER):
+        cv2.fillPoly(openings, [points[list(contour)].round().astype(np.int32)], 1)
+    side = int(_OPENING_MARGIN * np.linalg.norm(points[_CHIN] - points[_FOREHEAD])) | 1
+    openings = cv2.dilate(openings, np.ones((side, side), np.uint8)).astype(np.uint8)
+    return _energy(cv2.GaussianBlur(grey, (0, 0), 1.0), _hull(grey, points) & (openings == 0))
 
 
 def untouched_share(source: Array, edited: Array, landmarks: Array) -> float:
@@ -157,3 +170,22 @@ def _pose(landmarks: Array, shape: Array) -> Pose:
     weights = torch.zeros(VERTICES, dtype=torch.float64)
     weights[list(RIGID)] = 1
     return align(_vertices(landmarks), torch.from_numpy(shape), weights)
+
+
+def _window(rgb: Array, landmarks: Array) -> tuple[Array, Array]:
+    """Brightness around the face, float32, and the (468, 2) landmarks there."""
+    points = np.ascontiguousarray(landmarks[:VERTICES, :2], np.float32)
+    left, top = np.maximum(np.floor(points.min(0)), 0).astype(int)
+    right, bottom = np.ceil(points.max(0)).astype(int) + 1
+    grey = cv2.cvtColor(np.ascontiguousarray(rgb[top:bottom, left:right]), cv2.COLOR_RGB2GRAY)
+    return grey.astype(np.float32), points - np.array([left, top], np.float32)
+
+
+def _hull(grey: Array, points: Array) -> Array:
+    inside = np.zeros(grey.shape, np.uint8)
+    cv2.fillConvexPoly(inside, cv2.convexHull(points).round().astype(np.int32), 1)
+    return inside > 0
+
+
+def _energy(grey: Array, mask: Array) -> float:
+    return float((cv2.Laplacian(grey, cv2.CV_32F)[mask] ** 2).mean())

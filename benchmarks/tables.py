@@ -84,7 +84,7 @@ MEASURES: Final = (
     Measure("drift95", "drift ° p95", 0),
     Measure("jitter", "jitter", 0, high=1.1),
     Measure("sharpness", "sharpness", 1, low=0.95, high=1.05),
-    Measure("detail", "detail", 1, low=0.95, high=1.05),
+    Measure("detail", "skin detail", 1, low=0.95, high=1.05),
     Measure("untouched", "untouched", 1, low=1.0, digits=4),
     Measure("linearity", "linearity", 1, low=0.95, digits=3),
     Measure("zero", "zero = input", 1, low=1.0),
@@ -161,6 +161,7 @@ def _targets(rows: Sequence[Row]) -> str:
         if not valid or not measure.target:
             continue
         by_emotion = {e: _mean(measure, [r for r in valid if r.emotion == e]) for e in {r.emotion for r in valid}}
+        flawless = all(measure.badness(row) == 0 for row in valid)
         worst_emotion = max(by_emotion, key=lambda emotion: abs(by_emotion[emotion] - measure.ideal))
         worst = max(valid, key=measure.badness)
         control = _mean(measure, _valid(measure, controls))
@@ -172,8 +173,8 @@ def _targets(rows: Sequence[Row]) -> str:
                 "–" if np.isnan(control) else measure.text(control),
                 "yes" if all(measure.reached(value) for value in by_emotion.values()) else "**no**",
                 f"{np.mean([measure.reached(measure.of(row)) for row in valid]):.0%}",
-                f"{worst_emotion} {measure.text(by_emotion[worst_emotion])}",
-                f"{worst.emotion} on {worst.clip} {measure.text(measure.of(worst))}",
+                "–" if flawless else f"{worst_emotion} {measure.text(by_emotion[worst_emotion])}",
+                "–" if flawless else f"{worst.emotion} on {worst.clip} {measure.text(measure.of(worst))}",
             ]
         )
     header = ["at mouth weight 1, intensity 1", "target", "mean", "control", "every emotion reaches it", "rows that do"]

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import settings
 
 from talkedit_sdk.cli import run
 from talkedit_sdk.clip import Clip
@@ -25,6 +26,9 @@ from talkedit_sdk.face.topology import INDEX
 from talkedit_sdk.render.renderer import Renderer
 
 FPS, SIDE = 25, 224
+
+settings.register_profile("talkedit", deadline=None, max_examples=60)
+settings.load_profile("talkedit")
 
 torch.set_num_threads(1)  # the suite runs in as many processes as there are cores
 

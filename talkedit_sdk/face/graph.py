@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class Graph:
 
     def __init__(self, config: str, outputs: Mapping[str, str], warm_up: int) -> None:
         self._time = 0
-        self._answers: dict[str, Any] = {}
+        self._packets: dict[str, Any] = {}
         with silence():
             try:
                 self._start(config, outputs)
@@ -69,22 +69,18 @@ class Graph:
         self._mediapipe = mediapipe
         mediapipe.resource_util.set_resource_dir(str(Path(mediapipe.__file__).parents[1]))
         self._graph = mediapipe.CalculatorGraph(graph_config=_EXECUTOR + config)
-        for stream, getter in outputs.items():
-            self._graph.observe_output_stream(stream, self._keep(getattr(mediapipe.packet_getter, getter)))
+        self._getters = {stream: getattr(mediapipe.packet_getter, getter) for stream, getter in outputs.items()}
+        for stream in outputs:
+            # Not Python code: Ctrl-C would be raised in it, inside mediapipe, which aborts the process.
+            self._graph.observe_output_stream(stream, self._packets.__setitem__)
         self._graph.start_run()
-
-    def _keep(self, unpack: Callable[[Any], Any]) -> Callable[[str, Any], None]:
-        def keep(stream: str, packet: Any) -> None:
-            self._answers[stream] = unpack(packet)
-
-        return keep
 
     def __call__(self, picture: NDArray[np.uint8]) -> dict[str, Any]:
         """Runs the graph on a contiguous (H, W, 3) RGB picture; streams without a packet are missing in the answer."""
         self._time += 1
-        self._answers = {}
+        self._packets.clear()
         create = self._mediapipe.packet_creator.create_image_frame
         packet = create(image_format=self._mediapipe.ImageFormat.SRGB, data=picture, copy=True)
         self._graph.add_packet_to_input_stream("image", packet.at(self._time))
         self._graph.wait_until_idle()
-        return self._answers
+        return {stream: self._getters[stream](packet) for stream, packet in self._packets.items()}

@@ -24,6 +24,7 @@ CLOSED: Final = 0.012
 _OPEN: Final = 0.040
 _STIFFNESS: Final = 3e4  # of the lip features, against 1 for a change of coefficient
 _ITERATIONS: Final = 100
+_LIFT: Final = 0.008  # model units that an upper lip may rise over teeth, and a little more where many are seen
 _FREE: Final = ("jaw", "mouth")  # what may give way, by the first letters of its name
 _EXPRESSIVE: Final[dict[str, float]] = {"mouthSmile": 4.0, "mouthFrown": 4.0, "mouthDimple": 2.0, "mouthUpperUp": 2.0}
 
@@ -85,13 +86,16 @@ def _cost(name: str) -> float:
 
 
 class LipGuard:
-    """Moves lip vertices so that the inner lips open as they should, and never pass through each other."""
+    """Moves lip vertices so that the inner lips open as they should, never pass through each other, and do not bare the
+    upper teeth beyond what the frame can show."""
 
     def __init__(self, mean: Tensor) -> None:
         half = len(LIPS_INNER) // 2
         self._upper = torch.tensor(LIPS_INNER[1:half], device=mean.device)
         self._lower = torch.tensor(LIPS_INNER[half + 1 :][::-1], device=mean.device)
         self._weights = _spread(mean)
+        columns = torch.linspace(-1, 1, half - 1, device=mean.device).abs()
+        self._middle = ((1 - columns) / 0.5).clamp(0, 1)
 
     def __call__(self, offsets: Tensor, vertices: Tensor, held: Tensor) -> Tensor:
         """Corrects displacements of the whole face.
@@ -110,6 +114,10 @@ class LipGuard:
         excess = change - allowed
         corrected = offsets.clone()
         corrected[..., 1] += excess @ self._weights
+        lifted = -corrected[:, self._upper, 1]
+        parted = ((gap + allowed - CLOSED) / (_OPEN - CLOSED)).clamp(0, 1)
+        too_high = parted * self._middle * (lifted - _LIFT - 0.3 * gap.clamp_min(0)).clamp_min(0)
+        corrected[..., 1] += too_high @ (2 * self._weights.abs())
         return corrected
 
 

@@ -16,7 +16,10 @@ from talkedit_sdk.render.sheet import Layer, Opening, Placement, Sheet
 STILL: Final = 0.02
 """Pixels; what moves less keeps its own value to the bit."""
 
-_CAVITY: Final = (0.30, 0.17, 0.17)  # colour of a mouth that opens on nothing known, relative to what was there
+_CAVITY: Final = (0.20, 0.10, 0.10)  # colour of a mouth that opens on nothing known, relative to what was there
+_GUMS: Final = (0.85, 0.62, 0.64)  # colour of gums, relative to the lips
+_GUM_EDGE: Final = 2.5  # how abruptly teeth end in them
+_SHADOW: Final = 0.6
 _LASH_CONTRAST: Final = 40.0  # levels by which a lash is darker than the eyeball behind it
 
 
@@ -47,7 +50,8 @@ class Renderer:
         window = _window(placement.skin.vertices, (0, frames.shape[1], 0, frames.shape[2]))
         if window is None:
             return frames
-        picture, covered = self._sampled(frames, placement.skin, window)
+        shift, covered = self._map(placement.skin, window)
+        picture = _sample(frames, shift, window)
         for opening in placement.openings:
             self._fill(frames, opening, picture, covered, window)
         top, bottom, left, right = window
@@ -62,35 +66,31 @@ class Renderer:
         window = _window(torch.cat([reach, opening.rim.vertices[..., :2]], 1), bounds)
         if window is None:
             return
-        rim, opacity = self._layer(frames, opening.rim, window)
+        band, _ = self._map(opening.rim, window)
+        rim, opacity = _sample(frames, band[..., :2], window), band[..., 2:]
         if isinstance(inner, Eyeball):
             one, other = (_sample(frames, shift, window) for shift in inner.shifts(window))
             colour = torch.minimum(one, other).float()
             darker = (colour - rim.float()).mean(-1, keepdim=True) / _LASH_CONTRAST
             opacity = opacity + (1 - opacity) * darker.clamp(0, 1) * (4 * opacity).clamp(0, 1)
         else:
-            colour = self._interior(frames, inner, window)
+            colour = self._interior(frames, inner, window, _mean(rim.float(), opacity > 0.5))
         colour = colour + opacity * (rim.float() - colour)
         top, left = window[0] - bounds[0], window[2] - bounds[2]
         area = (slice(None), slice(top, top + colour.shape[1]), slice(left, left + colour.shape[2]))
         hidden = covered[area][..., None]
         picture[area] = torch.where(hidden, picture[area], (colour + 0.5).clamp(0, 255).to(torch.uint8))
 
-    def _interior(self, frames: Tensor, layer: Layer, window: Window) -> Tensor:
-        """(B, h, w, 3) float32: teeth as the frame shows them, darkness where lips part over what it does not show."""
-        sampled, dark = self._layer(frames, layer, window)
-        colour, within = sampled.float(), dark > 0
-        mean = (colour * within).sum((1, 2), keepdim=True) / within.sum((1, 2), keepdim=True).clamp_min(1)
-        return colour + dark * (mean * torch.tensor(_CAVITY, device=mean.device) - colour)
-
-    def _layer(self, frames: Tensor, layer: Layer, window: Window) -> tuple[Tensor, Tensor]:
-        """Colours (B, h, w, 3) and the third attribute (B, h, w, 1), 0 where the layer is not."""
-        values, _ = self._map(layer, window)
-        return _sample(frames, values[..., :2], window), values[..., 2:]
-
-    def _sampled(self, frames: Tensor, layer: Layer, window: Window) -> tuple[Tensor, Tensor]:
-        shift, covered = self._map(layer, window)
-        return _sample(frames, shift, window), covered
+    def _interior(self, frames: Tensor, layer: Layer, window: Window, lips: Tensor) -> Tensor:
+        """(B, h, w, 3) float32: teeth as the frame shows them, gums where the upper lip lifts off them, darkness where
+        jaws part over what the frame does not show. `lips` is the colour of the lips, (B, 1, 1, 3)."""
+        values, drawn = self._map(layer, window)
+        colour, dark, gums = _sample(frames, values[..., :2], window).float(), values[..., 2:3], values[..., 3:]
+        cavity = _mean(colour, dark > 0) * torch.tensor(_CAVITY, device=self.device)
+        colour = colour + (_GUM_EDGE * gums).clamp(0, 1) * (lips * torch.tensor(_GUMS, device=self.device) - colour)
+        # The last slivers at the corners, where lips widen over nothing, are in the shadow of the lips.
+        dark = torch.where(drawn[..., None], dark, torch.full_like(dark, _SHADOW))
+        return colour + dark * (cavity - colour)
 
     def _map(self, layer: Layer, window: Window) -> tuple[Tensor, Tensor]:
         """Attributes (B, h, w, C) and coverage (B, h, w) of a layer in a window of the frame."""
@@ -104,6 +104,11 @@ class Renderer:
             vertices.numpy(), layer.triangles.numpy(), layer.attributes.numpy(), size
         )
         return torch.from_numpy(values), torch.from_numpy(covered)
+
+
+def _mean(colour: Tensor, where: Tensor) -> Tensor:
+    """(B, 1, 1, 3) mean of the colours (B, h, w, 3) in a mask (B, h, w, 1)."""
+    return (colour * where).sum((1, 2), keepdim=True) / where.sum((1, 2), keepdim=True).clamp_min(1)
 
 
 def _sample(frames: Tensor, shift: Tensor, window: Window) -> Tensor:

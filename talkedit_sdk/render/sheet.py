@@ -52,7 +52,7 @@ class Layer:
 
 @dataclass(frozen=True)
 class Opening:
-    """An eye or the mouth: `inside` (the mouth's with the share of darkness as third attribute), `rim` with its
+    """An eye or the mouth: `inside` (the mouth's with shares of darkness and of gums), `rim` with its
     opacity.
     """
 
@@ -96,7 +96,7 @@ class Sheet:
         bands = [t for inner, outer in zip([list(OVAL), *rings], rings, strict=False) for t in _band(inner, outer)]
         self._skin = torch.cat([model.triangles.long(), torch.tensor(bands, device=device)]).int()
         self._lash_rim = _rows(2, len(EYE_LEFT), True, device)
-        self._mouth = _rows(6, half + 1, False, device)
+        self._mouth = _rows(7, half + 1, False, device)
         self._lip_rim = _rows(2, len(LIPS_INNER), True, device)
 
     def place(self, landmarks: Tensor, offsets: Tensor) -> Placement:
@@ -148,21 +148,33 @@ class Sheet:
         strip = torch.cat([margin, edge], 1)
         return Opening(inside, _layer(strip, strip + motion.repeat(1, 2, 1), opacity, self._lash_rim))
 
-    def _darkness(self, source: Tensor, result: Tensor, height: Tensor) -> Tensor:
-        """(T, 6 * N, 1) how much of the mouth interior the frame does not show: where jaws part, where the lower lip
-        drops off the teeth, and in the last slit of lips that close on teeth."""
-        rows, rows_to = (p.reshape(len(p), 6, -1, 3) for p in (source, result))
+    def _unseen(self, source: Tensor, result: Tensor, lower_share: Tensor, height: Tensor) -> Tensor:
+        """(T, 7 * N, 2) how much of the mouth interior the frame does not show. Darkness: where jaws part, where the
+        lower lip drops off the teeth, and in the last slit of lips that close on teeth. Gums: where the upper lip
+        lifts in front; at the sides it lifts over shadow."""
+        rows, rows_to = (p.reshape(len(p), 7, -1, 3) for p in (source, result))
         slack = 0.02 * height[:, None]
-        grown = [
-            (rows_to[:, i + 1] - rows_to[:, i - 1]).norm(dim=-1) - (rows[:, i + 1] - rows[:, i - 1]).norm(dim=-1)
-            for i in (3, 4)
-        ]
-        cleft, floor = ((length / slack - 0.2).clamp(0, 1) for length in grown)
-        gap, gap_to = ((points[:, 5] - points[:, 0]).norm(dim=-1) for points in (rows, rows_to))
+        cleft, floor = (
+            ((_length(rows_to, i, j) - _length(rows, i, j)) / slack - 0.2).clamp(0, 1) for i, j in ((2, 4), (5, 6))
+        )
+        gap, gap_to = _length(rows, 0, 6), _length(rows_to, 0, 6)
         slit = (1 - gap_to / slack).clamp(0, 1) * (1 - gap_to / gap.clamp_min(1e-3)).clamp(0, 1)
-        deep = torch.maximum(cleft, floor)
-        darkness = [slit, slit, slit, deep, torch.maximum(0.8 * cleft, floor), torch.maximum(0.4 * cleft, floor)]
-        return torch.maximum(torch.stack(darkness, 1), slit[:, None]).flatten(1)[..., None]
+        bare = 1 - (lower_share[..., 0] / 0.1).clamp(0, 1)  # of lower teeth
+        deep = bare * torch.maximum(cleft, floor)
+        darkness = [torch.zeros_like(slit)] * 3 + [
+            torch.maximum(cleft, deep),
+            torch.maximum(0.9 * cleft, deep),
+            deep,
+            floor,
+        ]
+        dark = torch.maximum(torch.stack(darkness, 1), slit[:, None])
+        lifted = ((_length(rows_to, 0, 1) - _length(rows, 0, 1)) / (0.01 * height[:, None])).clamp(0, 1)
+        aside = torch.linspace(-1, 1, lifted.shape[1], device=lifted.device).abs()
+        front = ((0.75 - aside) / 0.35).clamp(0, 1)
+        gums = torch.zeros_like(dark)
+        gums[:, 0] = front * lifted
+        dark[:, 0] = torch.maximum(dark[:, 0], (1 - front) * lifted)
+        return torch.stack([dark.flatten(1), gums.flatten(1)], -1)
 
     def _mouth_opening(self, face: Tensor, offsets: Tensor, height: Tensor) -> Opening:
         """Upper teeth keep still with the skull, lower teeth and tongue follow the chin, lips slide over both."""
@@ -181,11 +193,12 @@ class Sheet:
         lower_teeth_to = lower_teeth + jaw
         overlap = ((teeth - lower_teeth_to) * axis).sum(-1, keepdim=True).clamp_min(0)
         lower_teeth_to = lower_teeth_to + overlap * axis
-        top, bottom = _further(upper, upper_to, -axis), _further(lower_teeth_to, lower_to, axis)
-        source = torch.cat([upper, gums, teeth, (teeth + lower_teeth) / 2, lower_teeth, lower], 1)
+        jawline = lower_teeth_to + (lower - lower_teeth)
+        top, bottom = _further(upper, upper_to, -axis), _further(jawline, lower_to, axis)
+        source = torch.cat([upper, gums, teeth, (teeth + lower_teeth) / 2, lower_teeth, lower, lower], 1)
         middle = teeth + 0.2 * (lower_teeth_to - teeth)
-        result = torch.cat([top, gums, teeth, middle, lower_teeth_to, bottom], 1)
-        inside = _layer(source, result, self._darkness(source, result, height), self._mouth)
+        result = torch.cat([top, gums, teeth, middle, lower_teeth_to, jawline, bottom], 1)
+        inside = _layer(source, result, self._unseen(source, result, lower_share, height), self._mouth)
         margin, motion = face[:, self._lips], offsets[:, self._lips]
         inward = (_opposite(margin) - margin) / 2
         length = inward.norm(dim=-1, keepdim=True).clamp_min(1e-3)
@@ -199,7 +212,12 @@ class Sheet:
 
 def _layer(source: Tensor, result: Tensor, extra: Tensor, triangles: Tensor) -> Layer:
     shift = (source - result)[..., :2]
-    return Layer(result, torch.cat([shift, extra.expand(*shift.shape[:2], 1)], -1), triangles)
+    return Layer(result, torch.cat([shift, extra], -1), triangles)
+
+
+def _length(rows: Tensor, first: int, last: int) -> Tensor:
+    """(T, N) distance between two rows of points (T, R, N, 3)."""
+    return (rows[:, last] - rows[:, first]).square().sum(-1).sqrt()
 
 
 def _opposite(margin: Tensor) -> Tensor:

@@ -144,17 +144,23 @@ def test_blurring_lowers_sharpness_inside_the_face_only(metrics: ModuleType, fac
     assert metrics.sharpness(around, face) == metrics.sharpness(sharp, face)
 
 
-def test_detail_does_not_see_grain(metrics: ModuleType, face: Array) -> None:
+def test_skin_detail_sees_blur_and_neither_grain_nor_eyes(metrics: ModuleType, face: Array) -> None:
     clean = picture()
-    grain = np.random.default_rng(2).normal(0, 2, clean.shape)
-    grainy = np.clip(clean + grain, 0, 255).round().astype(np.uint8)
+    detail = metrics.skin_detail(clean, face)
+    assert metrics.skin_detail(cv2.GaussianBlur(clean, (0, 0), 1), face) < 0.8 * detail
+    grainy = np.clip(clean + np.random.default_rng(2).normal(0, 2, clean.shape), 0, 255).round().astype(np.uint8)
     plain = metrics.sharpness(grainy, face) / metrics.sharpness(clean, face)
-    detail = metrics.sharpness(grainy, face, metrics.DETAIL) / metrics.sharpness(clean, face, metrics.DETAIL)
-    assert abs(detail - 1) < 0.2 * abs(plain - 1)
+    assert abs(metrics.skin_detail(grainy, face) / detail - 1) < 0.2 * abs(plain - 1)
+    blind = clean.copy()
+    for x, y in face[[159, 386, 13], :2].astype(int):
+        blind[y - 2 : y + 3, x - 5 : x + 6] = 0
+    assert metrics.skin_detail(blind, face) == pytest.approx(detail, rel=1e-5)
 
 
 def test_a_face_half_outside_the_picture_has_a_sharpness(metrics: ModuleType, face: Array) -> None:
-    assert np.isfinite(metrics.sharpness(picture(), face - np.array([200.0, 0, 0])))
+    aside = face - np.array([200.0, 0, 0])
+    assert metrics.sharpness(picture(), aside) > 0
+    assert metrics.skin_detail(picture(), aside) > 0
 
 
 def test_untouched_share_counts_changes_outside_the_face(metrics: ModuleType, face: Array) -> None:
