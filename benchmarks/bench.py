@@ -124,7 +124,7 @@ class Bench:
         speaker = self._watch(path)
         if speaker is None:
             return []
-        rows = [self._row(speaker, CONTROL, NAN, 0.0, _resampled(speaker))]
+        rows = [self._row(speaker, CONTROL, 0.0, 0.0, _resampled(speaker))]
         original = _Crops.of(speaker, speaker.pictures)
         for weight in self._plan.mouth_weights:
             crops = {"original": original}

@@ -12,7 +12,6 @@ import argparse
 import json
 import multiprocessing
 import os
-import platform
 import resource
 import statistics
 import sys
@@ -220,7 +219,7 @@ def table(header: Iterable[str], lines: Iterable[Iterable[str]]) -> str:
 
 def report(found: dict[str, Any]) -> str:
     machine = found["machine"]
-    parts = [f"{machine['cores']} cores ({machine['processor']}), load {machine['load']:.1f} at the start."]
+    parts = [f"{machine['cores']} cores, load {machine['load']:.1f} at the start."]
     if "long" in found:
         long = found["long"]
         parts.append(
@@ -242,7 +241,7 @@ def report(found: dict[str, Any]) -> str:
     parts.append(
         table(
             ["ms a frame", *(s["size"] for s in sizes)],
-            ([name, *(f"{s['stages'][name]:.1f}" for s in sizes)] for name in STAGES),
+            ([name, *(f"{s['stages'][name]:.2f}" for s in sizes)] for name in STAGES),
         )
     )
     start = found["start_up"]
@@ -252,9 +251,7 @@ def report(found: dict[str, Any]) -> str:
 
 def main() -> None:
     arguments = _arguments()
-    found: dict[str, Any] = {
-        "machine": {"cores": os.cpu_count(), "processor": platform.processor(), "load": os.getloadavg()[0]}
-    }
+    found: dict[str, Any] = {"machine": {"cores": os.cpu_count(), "load": os.getloadavg()[0]}}
     with tempfile.TemporaryDirectory(prefix="talkedit-speed-") as name:
         folder = Path(name)
         if arguments.minutes is not None:

@@ -69,6 +69,6 @@ class EditReport:
 
     def __str__(self) -> str:
         who = ", ".join(map(str, self.edited))
-        lines = [f"{self.edited_frames} of {self.frames} frames edited, face {who} of {self.faces}."]
+        lines = [f"{self.edited_frames} of {self.frames} frames edited (face {who}; the clip shows {self.faces})."]
         lines += [f"  {s.begin:.2f} to {s.end:.2f} s: {s.reason} ({s.stop - s.start} frames)" for s in self.skipped]
         return "\n".join([*lines, *self.notes])

@@ -30,7 +30,7 @@ def test_stretches_cover_the_clip(reasons):
 def test_it_reads_well():
     told = report(["no face"] * 5 + ["fading"] * 3 + ["edited"] * 12, notes=("The sound was re-encoded.",))
     assert str(told).splitlines() == [
-        "12 of 20 frames edited, face 0 of 2.",
+        "12 of 20 frames edited (face 0; the clip shows 2).",
         "  0.00 to 0.16 s: no face (5 frames)",
         "  0.20 to 0.28 s: fading (3 frames)",
         "The sound was re-encoded.",

@@ -13,7 +13,7 @@ from torch import Tensor
 from talkedit_sdk.face.model import FaceModel, pose_terms
 from talkedit_sdk.face.pose import Pose, align
 from talkedit_sdk.face.smooth import gaussian_mean
-from talkedit_sdk.face.topology import RIGID, VERTICES
+from talkedit_sdk.face.topology import MIRRORED, RIGID, VERTICES
 from talkedit_sdk.face.track import FaceTrack
 
 CHUNK: Final = 512
@@ -22,7 +22,7 @@ CHUNK: Final = 512
 _NEUTRAL_FRAMES: Final = 240
 _NEUTRAL_ROUNDS: Final = 5
 _FRAME_ROUNDS: Final = 3
-_PRECISION: Final = 5e3  # of the mean squared distance of the vertices, against a prior of the coefficients of 1
+_PRECISION: Final = 3.5e3  # of the mean squared distance of the vertices, against a prior of the coefficients of 1
 _OUTLIER: Final = 0.05  # model units; a residual beyond it pulls no harder (Huber)
 _SMOOTHING: Final = 0.018  # seconds; below the shortest articulation
 
@@ -98,7 +98,9 @@ def first_guess(model: FaceModel, vertices: Tensor) -> tuple[Tensor, Pose]:
     weights[list(RIGID)] = 1
     pose = align(vertices, model.mean, weights)
     with torch.no_grad():
-        guess = model.regressor((pose.to_model(vertices) - model.mean) / model.spread)
+        offsets = (pose.to_model(vertices) - model.mean) / model.spread
+        mirrored = offsets[:, model.mirror] * torch.tensor([-1.0, 1.0, 1.0], device=model.device)
+        guess = (model.regressor(offsets) + model.regressor(mirrored)[:, list(MIRRORED)]) / 2
     return guess.clamp(0, 1), pose
 
 

@@ -73,3 +73,7 @@ def mirrored_name(name: str) -> str:
     if name.endswith("Right"):
         return name[:-5] + "Left"
     return name
+
+
+MIRRORED: Final = tuple(INDEX[mirrored_name(name)] for name in BLENDSHAPES)
+"""For each coefficient the index of the one on the other side."""

@@ -158,7 +158,7 @@ class Sheet:
             ((_length(rows_to, i, j) - _length(rows, i, j)) / slack - 0.2).clamp(0, 1) for i, j in ((2, 4), (5, 6))
         )
         gap, gap_to = _length(rows, 0, 6), _length(rows_to, 0, 6)
-        slit = (1 - gap_to / slack).clamp(0, 1) * (1 - gap_to / gap.clamp_min(1e-3)).clamp(0, 1)
+        slit = (1 - gap_to / slack).clamp(0, 1) * ((gap - gap_to) / gap.clamp_min(1e-3)).clamp(0, 1)
         bare = 1 - (lower_share[..., 0] / 0.1).clamp(0, 1)  # of lower teeth
         deep = bare * torch.maximum(cleft, floor)
         darkness = [torch.zeros_like(slit)] * 3 + [
@@ -195,9 +195,9 @@ class Sheet:
         lower_teeth_to = lower_teeth_to + overlap * axis
         jawline = lower_teeth_to + (lower - lower_teeth)
         top, bottom = _further(upper, upper_to, -axis), _further(jawline, lower_to, axis)
-        source = torch.cat([upper, gums, teeth, (teeth + lower_teeth) / 2, lower_teeth, lower, lower], 1)
-        middle = teeth + 0.2 * (lower_teeth_to - teeth)
-        result = torch.cat([top, gums, teeth, middle, lower_teeth_to, jawline, bottom], 1)
+        middle, middle_to = (torch.lerp(teeth, bound, 0.2) for bound in (lower_teeth, lower_teeth_to))
+        source = torch.cat([upper, gums, teeth, middle, lower_teeth, lower, lower], 1)
+        result = torch.cat([top, gums, teeth, middle_to, lower_teeth_to, jawline, bottom], 1)
         inside = _layer(source, result, self._unseen(source, result, lower_share, height), self._mouth)
         margin, motion = face[:, self._lips], offsets[:, self._lips]
         inward = (_opposite(margin) - margin) / 2

@@ -23,7 +23,7 @@ from torch import Tensor
 from talkedit_sdk.face.fit import solve_bounded
 from talkedit_sdk.face.model import POSE_TERMS, pose_terms
 from talkedit_sdk.face.pose import Pose, align
-from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, OUTER_EYE_CORNERS, RIGID, VERTICES, mirrored_name
+from talkedit_sdk.face.topology import BLENDSHAPES, MIRRORED, OUTER_EYE_CORNERS, RIGID, VERTICES
 from talkedit_sdk.training.anatomy import prior
 
 GAMMAS: Final = (0.35, 0.5, 0.7, 1.0)
@@ -31,7 +31,6 @@ _RIDGE: Final = 10.0
 _POSE_RIDGE: Final = 1.0
 _FOREIGN: Final = 300.0  # times the ridge, where a muscle has no business
 _K: Final = len(BLENDSHAPES)
-FLIP: Final = torch.tensor([INDEX[mirrored_name(name)] for name in BLENDSHAPES])
 
 
 @dataclass(frozen=True)
@@ -126,7 +125,7 @@ def with_mirrored(recordings: list[Recording], mirror: Tensor) -> list[Recording
     """Every recording and its mirror image, so that all that is learned is symmetric."""
     flip = torch.tensor([-1.0, 1.0, 1.0])
     return recordings + [
-        replace(r, vertices=r.vertices[:, mirror] * flip, scores=r.scores[:, FLIP]) for r in recordings
+        replace(r, vertices=r.vertices[:, mirror] * flip, scores=r.scores[:, list(MIRRORED)]) for r in recordings
     ]
 
 

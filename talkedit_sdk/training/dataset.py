@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from talkedit_sdk.errors import InputError, OptionError
+from talkedit_sdk.face.graph import silence
 from talkedit_sdk.face.topology import INDEX, VERTICES
 from talkedit_sdk.face.track import Tracker
 from talkedit_sdk.training.basis import Recording
@@ -45,7 +46,7 @@ def list_items(data: Path) -> list[Item]:
     index = data / "index.csv"
     if index.is_file():
         with index.open(newline="", encoding="utf-8") as file:
-            rows = [row for row in csv.DictReader(file) if row.get("tier", "core") == "core"]
+            rows = [row for row in csv.DictReader(file) if row.get("file") and row.get("tier", "core") == "core"]
         items = [Item(data / row["file"], row.get("person") or row["file"], row.get("role") or "train") for row in rows]
     else:
         paths = sorted(path for path in data.rglob("*") if path.suffix.lower() in SUFFIXES)
@@ -72,7 +73,8 @@ class Teacher:
             min_face_detection_confidence=0.3,
             min_face_presence_confidence=0.3,
         )
-        self._landmarker: Any = vision.FaceLandmarker.create_from_options(options)
+        with silence():
+            self._landmarker: Any = vision.FaceLandmarker.create_from_options(options)
         self._mp = mp
 
     def scores(self, rgb: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> NDArray[np.float32] | None:
@@ -102,7 +104,10 @@ class Teacher:
 def recordings(items: list[Item], tracker: Tracker, teacher: Teacher, cache: Path) -> Iterator[tuple[Item, Recording]]:
     """Tracks and scores the largest face of every file; what was done before is read from `cache`."""
     cache.mkdir(parents=True, exist_ok=True)
-    for item in tqdm(items, desc="Landmarks and scores", unit="file"):
+    for item in tqdm(items, desc="Landmarks and scores", unit="file", disable=None):
+        if not item.path.is_file():
+            tqdm.write(f"skipped {item.path.name}: there is no such file")
+            continue
         key = hashlib.sha256(f"{item.path.resolve()}:{item.path.stat().st_size}".encode()).hexdigest()[:24]
         stored = cache / f"{key}.npz"
         if not stored.exists():

@@ -17,12 +17,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from talkedit_sdk.errors import OptionError, UnreadableInputError
+from talkedit_sdk.provenance import DIGITAL_SOURCE_TYPE
 from talkedit_sdk.video.container import DEFAULT_FPS, check_input, check_size
 from talkedit_sdk.video.output import PHOTO_FORMATS, check_output, explaining, replacing
 from talkedit_sdk.video.types import Frame, VideoInfo
-
-DIGITAL_SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
-"""IPTC's term for a picture that was partly made by a trained model."""
 
 logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong with a photo is said by our errors
 

@@ -17,12 +17,16 @@ def test_the_report_names_the_worst_and_whether_targets_are_reached(tables: Modu
         tables.Row("good", "happy", 1.0, 1.0, 75.0, mouth=0.99, drift=0.2, drift95=0.3),
         tables.Row("poor", "happy", 1.0, 1.0, 75.0, mouth=0.90, drift=0.4, drift95=0.9),
         tables.Row("poor", "sad", 1.0, 0.5, 75.0, mouth=0.10, drift=9.0),
+        tables.Row("good", tables.CONTROL, 0.0, 0.0, 75.0, mouth=0.999),
+        tables.Row("poor", tables.CONTROL, 0.0, 0.0, 75.0, mouth=0.997),
     ]
     lines = {line.split(" | ")[0].strip("| "): line for line in tables.report(rows, ["x.mp4: no face"]).splitlines()}
     assert "0.945 (0.900 #2)" in lines["happy"]
     assert "0.60 (0.90 #2)" in lines["happy"]
     assert "**no** | 50% | happy 0.945 | happy on poor 0.900" in lines["mouth corr"]
     assert "yes | 100%" in lines["drift °"]
+    assert "0.998 (0.997 #2)" in lines[tables.CONTROL]
+    assert "≥ 0.97 | 0.945 | 0.998 |" in lines["mouth corr"]
     assert "- x.mp4: no face" in lines
 
 

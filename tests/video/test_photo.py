@@ -8,7 +8,8 @@ import pytest
 from PIL import ExifTags, Image, ImageCms
 
 from talkedit_sdk.errors import InputNotFoundError, OptionError, OutputError, UnreadableInputError
-from talkedit_sdk.video.photo import DIGITAL_SOURCE_TYPE, probe_photo, read_photo, write_photo
+from talkedit_sdk.provenance import DIGITAL_SOURCE_TYPE
+from talkedit_sdk.video.photo import probe_photo, read_photo, write_photo
 
 NOTICE = {"description": "Face edited by AI <talkedit>", "talkedit:emotion": "happy"}
 
