@@ -30,6 +30,7 @@ from talkedit_sdk.provenance import disclosure
 from talkedit_sdk.render.renderer import Renderer
 from talkedit_sdk.report import REASONS, EditReport
 from talkedit_sdk.result import BLOCK, EditResult, FaceEdit
+from talkedit_sdk.threads import single_threaded
 from talkedit_sdk.video.pipeline import prefetch
 from talkedit_sdk.video.source import open_source
 

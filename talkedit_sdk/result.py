@@ -25,6 +25,7 @@ from talkedit_sdk.progress import ProgressLike, reporting
 from talkedit_sdk.render.renderer import Renderer
 from talkedit_sdk.render.sheet import Placement
 from talkedit_sdk.report import EditReport
+from talkedit_sdk.threads import single_threaded
 from talkedit_sdk.video.output import check_output
 from talkedit_sdk.video.photo import write_photo
 from talkedit_sdk.video.pipeline import Background, prefetch
@@ -185,5 +186,5 @@ class _Drawer:
         pose = edit.fit.pose[rows]
         change = edit.motion.coefficients[rows] - edit.fit.coefficients[rows]
         vertices = pose.to_model(landmarks[:, :VERTICES])
-        offsets = self._guard(self._model.displacement(change), vertices, edit.motion.lip_hold[rows])
+        offsets = self._guard(self._model.motion(change), vertices, edit.motion.lip_hold[rows])
         return self._renderer.place(landmarks, pose.rotate(offsets))

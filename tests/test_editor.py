@@ -61,8 +61,8 @@ def test_surprise_raises_the_brows_and_drops_the_jaw(watched, seen_again):
 @pytest.mark.parametrize("emotion", ["happy", "surprised"])
 def test_mouth_weight_one_keeps_the_opening(watched, seen_again, emotion):
     source, held, free = (
-        lip_gaps(shape)[:, 1:4].mean(1) for shape in (shape_of(watched), seen_again(emotion, 1.0), seen_again(emotion,
-        0.0))
+        lip_gaps(shape)[:, 1:4].mean(1)
+        for shape in (shape_of(watched), seen_again(emotion, 1.0), seen_again(emotion, 0.0))
     )
     assert torch.corrcoef(torch.stack([source, held]))[0, 1] > 0.9
     assert (held - source).abs().mean() < 0.5 * (free - source).abs().mean()

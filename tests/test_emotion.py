@@ -80,8 +80,13 @@ def test_empty_mixtures_are_refused(mixture):
 
 @pytest.mark.parametrize(
     ("wrong", "nearest"),
-    [("hapy", "happy"), ("suprised", "surprised"), ("feerful", "fearful"), ("disgussed", "disgusted"), ("angy",
-    "angry")],
+    [
+        ("hapy", "happy"),
+        ("suprised", "surprised"),
+        ("feerful", "fearful"),
+        ("disgussed", "disgusted"),
+        ("angy", "angry"),
+    ],
 )
 def test_the_nearest_name_is_suggested(wrong, nearest):
     with pytest.raises(OptionError, match=f"'{wrong}'.*'{nearest}'"):

@@ -43,7 +43,8 @@ class FaceModel:
         uv: (468, 2) in [0, 1], x right, y down.
         mirror: (468,) int64, the vertex on the other side.
         regions: (7, 468) soft membership, order `REGIONS`.
-        regressor: first guess of β from aligned vertices.
+        mobility: (468,) in [0, 1], how much of a fitted displacement is rendered: nothing on bone, where only the
+        detector moves. regressor: first guess of β from aligned vertices.
     """
 
     mean: Tensor
@@ -57,6 +58,7 @@ class FaceModel:
     uv: Tensor
     mirror: Tensor
     regions: Tensor
+    mobility: Tensor
     regressor: CoefficientRegressor
 
     @property
@@ -73,8 +75,14 @@ class FaceModel:
         return replace(self, **moved, regressor=regressor.to(device).eval())
 
     def displacement(self, coefficients: Tensor) -> Tensor:
-        """(..., 52) coefficients, or differences of them -> (..., 468, 3) offsets in model units."""
+        """(..., 52) coefficients, or differences of them -> (..., 468, 3) offsets in model units, as landmarks show
+        them.
+        """
         return torch.einsum("...k,kvc->...vc", coefficients, self.expression)
+
+    def motion(self, change: Tensor) -> Tensor:
+        """(..., 52) difference of coefficients -> (..., 468, 3) offsets in model units to be rendered."""
+        return self.displacement(change) * self.mobility[:, None]
 
     def save(self, folder: Path, summary: dict[str, object]) -> None:
         """Writes `face.safetensors` (half precision where that is exact enough) and `face.json` into `folder`."""
@@ -135,7 +143,7 @@ class FaceModel:
             "mean": (VERTICES, 3), "identity": (*identities, VERTICES, 3), "expression": (count, VERTICES, 3),
             "pose": (POSE_TERMS, VERTICES, 3), "precision": (VERTICES, 3), "gamma": (count,), "spread": (),
             "triangles": (*faces, 3), "uv": (VERTICES, 2), "mirror": (VERTICES,),
-            "regions": (len(REGIONS), VERTICES),
+            "regions": (len(REGIONS), VERTICES), "mobility": (VERTICES,),
         }  # fmt: skip
         for name, shape in shapes.items():
             tensor: Tensor = getattr(self, name)

@@ -112,11 +112,13 @@ def _mean(colour: Tensor, where: Tensor) -> Tensor:
 
 
 def _sample(frames: Tensor, shift: Tensor, window: Window) -> Tensor:
+    """(B, h, w, 3) colours at each pixel of the window plus its shift (B, h, w, 2)."""
     top, bottom, left, right = window
-    rows = torch.arange(top, bottom, dtype=torch.float32, device=shift.device)
+    coordinates = torch.empty_like(shift, memory_format=torch.contiguous_format)
     columns = torch.arange(left, right, dtype=torch.float32, device=shift.device)
-    shift = torch.where(shift.abs().amax(-1, keepdim=True) < STILL, torch.zeros((), device=shift.device), shift)
-    coordinates = shift + torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
+    rows = torch.arange(top, bottom, dtype=torch.float32, device=shift.device)
+    torch.add(shift[..., 0], columns, out=coordinates[..., 0])
+    torch.add(shift[..., 1], rows[:, None], out=coordinates[..., 1])
     if frames.device.type != "cpu":
         return sample(frames, coordinates)
     pairs = zip(frames, coordinates, strict=True)

@@ -26,11 +26,11 @@ from talkedit_sdk.face.pose import Pose, align
 from talkedit_sdk.face.topology import BLENDSHAPES, MIRRORED, OUTER_EYE_CORNERS, RIGID, VERTICES
 from talkedit_sdk.training.anatomy import prior
 
-GAMMAS: Final = (0.35, 0.5, 0.7, 1.0)
 _RIDGE: Final = 10.0
 _POSE_RIDGE: Final = 1.0
 _FOREIGN: Final = 300.0  # times the ridge, where a muscle has no business
 _K: Final = len(BLENDSHAPES)
+_BONE: Final = (168, 6, 197, 195, 33, 133, 362, 263, 127, 356, 162, 389, 21, 251, 54, 284, 234, 454)
 
 
 @dataclass(frozen=True)
@@ -172,7 +172,8 @@ class BasisLearner:
             for zone, ridge in self._zones:
                 found = torch.linalg.solve(all_xx - xx + torch.diag(ridge).double(), all_xy - xy).float()
                 solution += zone[:, None] * found.reshape(-1, VERTICES, 3)
-            self.bases[person] = Basis(solution[:_K] + self.prior, solution[_K:])
+            expression = _without_bone(solution[:_K] + self.prior, self.mean)
+            self.bases[person] = Basis(expression, solution[_K:])
 
     def realign(self) -> None:
         """Estimates each pose against the shape that the basis learned without that person predicts."""
@@ -244,3 +245,22 @@ def _zones(mean: Tensor, ridge: float) -> list[tuple[Tensor, Tensor]]:
         tight = torch.tensor([_FOREIGN if name.startswith(foreign) else 1.0 for name in BLENDSHAPES])
         zones.append((weight, plain * torch.cat([tight, torch.ones(POSE_TERMS)])))
     return zones
+
+
+def _without_bone(expression: Tensor, mean: Tensor) -> Tensor:
+    """(52, 468, 3) displacements that turn, shift and scale the skull as little as a muscle does, which is not at all.
+
+    Regression cannot tell a nod from a smile when people smile and nod together. What a displacement does to the bony
+    points as a rigid whole belongs to the pose and is taken out.
+    """
+    bone = list(_BONE)
+    points = mean[bone] - mean[bone].mean(0)
+    eye = torch.eye(3)
+    spins = torch.linalg.cross(eye[:, None].expand(3, len(bone), 3), points[None].expand(3, len(bone), 3))
+    moves = torch.cat([spins, eye[:, None].expand(3, len(bone), 3), points[None]])  # 3 turns, 3 shifts, 1 scale
+    solution = torch.linalg.lstsq(moves.flatten(1).T, expression[:, bone].flatten(1).T).solution
+    everywhere = mean - mean[bone].mean(0)
+    shape = (3, VERTICES, 3)
+    turns = torch.linalg.cross(eye[:, None].expand(shape), everywhere[None].expand(shape))
+    whole = torch.cat([turns, eye[:, None].expand(shape), everywhere[None]])
+    return expression - torch.einsum("mk,mvc->kvc", solution, whole)

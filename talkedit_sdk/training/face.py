@@ -20,7 +20,7 @@ from talkedit_sdk.face.tracker import FaceMeshTracker
 from talkedit_sdk.training.basis import BasisLearner, Recording, mean_face, mirror_of, symmetric
 from talkedit_sdk.training.card import write_card
 from talkedit_sdk.training.dataset import Teacher, list_items, recordings
-from talkedit_sdk.training.layout import regions_of, triangles_of, uv_of
+from talkedit_sdk.training.layout import mobility_of, regions_of, triangles_of, uv_of
 from talkedit_sdk.training.regressor import offsets_of, train_regressor
 
 IDENTITIES: Final = 32
@@ -82,6 +82,7 @@ def train_face_model(
         uv=uv_of(neutral_mean, triangles),
         mirror=mirror,
         regions=regions_of(neutral_mean),
+        mobility=mobility_of(neutral_mean),
         regressor=train_regressor(recordings, neutral_mean, mirror, learner.gamma, spread, epochs, seed),
     )
     return model, learner

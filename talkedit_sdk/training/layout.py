@@ -9,6 +9,8 @@ from talkedit_sdk.face import topology
 from talkedit_sdk.face.topology import VERTICES
 
 # Three landmarks around each nostril wing are joined pairwise but span no face of the mesh.
+_STILL = (168, 6, 197, 133, 362, 10, 338, 109, 297, 67, 332, 103, 284, 54, 251, 21, 389, 162, 356, 127)
+_STILL_RADIUS = 0.045
 _NO_FACES = frozenset({frozenset((49, 64, 129)), frozenset((279, 294, 358))})
 
 
@@ -55,6 +57,12 @@ def uv_of(mean: Tensor, triangles: Tensor) -> Tensor:
         uv[loose] = 0.5 * uv[loose] + 0.5 * (average @ uv)[loose]
     low, high = uv.min(0).values, uv.max(0).values
     return 0.5 + 0.96 * (uv - (low + high) / 2) / (high - low).max()
+
+
+def mobility_of(mean: Tensor) -> Tensor:
+    """(468,) 0 on bone (nose bridge, inner eye corners, hairline, temples), 1 where skin moves freely."""
+    nearest = torch.cdist(mean, mean[list(_STILL)]).min(1).values
+    return 1 - torch.exp(-0.5 * (nearest / _STILL_RADIUS) ** 2)
 
 
 def regions_of(mean: Tensor) -> Tensor:

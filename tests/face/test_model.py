@@ -265,8 +265,8 @@ def test_brows(model):
 
 
 @pytest.mark.parametrize(
-    ("side", "upper", "lower"), [("Left", (386, 385, 387), (374, 380, 373)), ("Right", (159, 158, 160), (145, 153,
-    144))]
+    ("side", "upper", "lower"),
+    [("Left", (386, 385, 387), (374, 380, 373)), ("Right", (159, 158, 160), (145, 153, 144))],
 )
 def test_lids(model, side, upper, lower):
     opening = (model.mean[list(lower), 1] - model.mean[list(upper), 1]).mean()
