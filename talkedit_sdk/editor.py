@@ -67,6 +67,7 @@ class Editor:
         model = FaceModel.load(EMBEDDED if weights is None else Path(weights)).to(_device(device))
         return cls(model, FaceMeshTracker(), PrototypeEditor(model))
 
+    @single_threaded()
     def watch(self, video: VideoLike, fps: float | None = None, progress: ProgressLike = None) -> Clip:
         """Tracks and fits all faces of a video once, for several edits of it. Arguments and errors as in `edit`."""
         if isinstance(video, Clip):
@@ -84,6 +85,7 @@ class Editor:
         """Who is in a video, largest first, with thumbnails; empty if there is nobody."""
         return self.watch(video, fps, progress).list_faces()
 
+    @single_threaded()
     def edit(
         self,
         video: VideoLike,

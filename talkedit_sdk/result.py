@@ -107,6 +107,7 @@ class EditResult:
                 return self._drawn([frame], drawers)[0]
         raise IndexError(f"the clip has no frame {index}")
 
+    @single_threaded()
     def _drawn(self, batch: list[Frame], drawers: list[_Drawer]) -> list[Frame]:
         indices = [frame.index for frame in batch]
         if not any(drawer.touches(index) for drawer in drawers for index in indices):

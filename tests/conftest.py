@@ -187,7 +187,7 @@ def speech(editor: Editor, model: FaceModel, portrait_head: np.ndarray) -> np.nd
     change = torch.zeros(24, len(INDEX))
     change[:, [INDEX["mouthSmileLeft"], INDEX["mouthSmileRight"]]] = -1.5
     change[:, [INDEX["mouthUpperUpLeft"], INDEX["mouthUpperUpRight"]]] = -0.3
-    change[:, INDEX["jawOpen"]] = -0.33 + 0.22 * (1 - torch.cos(torch.arange(24) / 24 * 4 * torch.pi))
+    change[:, INDEX["jawOpen"]] = -0.38 + 0.22 * (1 - torch.cos(torch.arange(24) / 24 * 4 * torch.pi))
     one = Pose(fit.pose.scale.cpu(), fit.pose.rotation.cpu(), fit.pose.translation.cpu())
     pose = one[torch.zeros(24, dtype=torch.long)]
     landmarks = torch.from_numpy(np.array(track.landmarks)).expand(24, -1, -1)

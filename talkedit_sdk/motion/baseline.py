@@ -13,7 +13,7 @@ from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.smooth import gaussian_mean
 from talkedit_sdk.face.topology import BLENDSHAPES
 from talkedit_sdk.motion import prototypes
-from talkedit_sdk.motion.mouth import LipProjection, hold
+from talkedit_sdk.motion.mouth import LipProjection, hold, hold_features
 from talkedit_sdk.motion.types import MotionEdit, MotionRequest
 
 _LASTING_SIGMA: Final = 0.9  # seconds; longer than a word, shorter than a mood
@@ -39,7 +39,7 @@ class PrototypeEditor:
         change = prototypes.target(request.emotion).to(before.device) - self._lasting * own
         wanted = (before + strength * self._spare_blinks(change.expand_as(before), before)).clamp(0, 1)
         held = hold(request.mouth_weight, request.lip_gaps)
-        edited = self._project(before, wanted, held)
+        edited = self._project(before, wanted, hold_features(held, request.mouth_weight))
         smooth = gaussian_mean(edited - before, request.times, request.segments, _EDIT_SIGMA)
         edited = torch.where(strength > 0, (before + smooth).clamp(0, 1), before)
         return MotionEdit(edited, held)

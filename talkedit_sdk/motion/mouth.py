@@ -26,7 +26,7 @@ _STIFFNESS: Final = 3e4  # of the lip features, against 1 for a change of coeffi
 _ITERATIONS: Final = 100
 _LIFT: Final = 0.008  # model units that an upper lip may rise over teeth, and a little more where many are seen
 _FREE: Final = ("jaw", "mouth")  # what may give way, by the first letters of its name
-_EXPRESSIVE: Final[dict[str, float]] = {"mouthSmile": 4.0, "mouthFrown": 4.0, "mouthDimple": 2.0, "mouthUpperUp": 2.0}
+_EXPRESSIVE: Final[dict[str, float]] = {"mouthSmile": 12.0, "mouthFrown": 12.0, "mouthDimple": 2.0, "mouthUpperUp": 2.0}
 
 
 def lip_gaps(vertices: Tensor) -> Tensor:
@@ -50,6 +50,12 @@ def hold(mouth_weight: float, gaps: Tensor) -> Tensor:
     return mouth_weight ** (1 - 0.8 * closedness(gaps))
 
 
+def hold_features(held: Tensor, mouth_weight: float) -> Tensor:
+    """(T,) hold of the openings -> (T, 8) of all features: a closure says nothing of how wide closed lips may smile."""
+    rest = torch.full((len(held), 3), mouth_weight, device=held.device)
+    return torch.cat([held[:, None].expand(-1, len(LIP_PAIRS)), rest], 1)
+
+
 class LipProjection:
     """Edited coefficients whose lips keep a share of the source's features."""
 
@@ -69,15 +75,16 @@ class LipProjection:
         self._gram = _STIFFNESS * self._lips.T @ self._lips + torch.diag(self._costs)
 
     def __call__(self, before: Tensor, wanted: Tensor, held: Tensor) -> Tensor:
-        """before, wanted: (T, 52); held: (T,) in [0, 1] -> (T, 52) in [0, 1], equal to `wanted` where held is 0 and
-        outside mouth and jaw."""
+        """before, wanted: (T, 52); held: (T,) or (T, 8), share of the change of the features that is taken back -> (T,
+        52) in [0, 1], equal to `wanted` where held is 0 and outside mouth and jaw."""
+        held = held[:, None] if held.ndim == 1 else held
         change = (wanted - before) @ self.features.T
         free = wanted[:, self._free]
-        kept = free @ self._lips.T - held[:, None] * change
+        kept = free @ self._lips.T - held * change
         target = _STIFFNESS * kept @ self._lips + self._costs * free
         found = wanted.clone()
         found[:, self._free] = solve_bounded(self._gram, target, free, _ITERATIONS)
-        return torch.where((held > 0)[:, None], found, wanted)
+        return torch.where((held > 0).any(1, keepdim=True), found, wanted)
 
 
 def _cost(name: str) -> float:
@@ -133,6 +140,7 @@ def _spread(mean: Tensor) -> Tensor:
         (0.5, LIPS_INNER[1:half], LIPS_OUTER[1:half]),
         (-0.5, LIPS_INNER[half + 1 :][::-1], LIPS_OUTER[half + 1 :][::-1]),
     )
+    contours = [vertex for _, inner, outer in sides for vertex in inner + outer]
     middle = (mean[LIPS_INNER[half // 2], 1] + mean[LIPS_INNER[-half // 2], 1]) / 2
     for sign, inner, outer in sides:
         columns = mean[list(inner), 0]
@@ -144,6 +152,7 @@ def _spread(mean: Tensor) -> Tensor:
         fade = torch.exp(-0.5 * (distance / 0.06) ** 2) * own_side
         share = near / near.sum(0, keepdim=True).clamp_min(1e-3)
         side = share * fade
+        side[:, contours] = 0  # of the other lip, which may reach over the middle at the corners
         side[:, list(inner)] = torch.eye(half - 1, device=mean.device)
         side[:, list(outer)] = torch.eye(half - 1, device=mean.device)
         weights += sign * side

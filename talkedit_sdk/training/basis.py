@@ -172,7 +172,7 @@ class BasisLearner:
             for zone, ridge in self._zones:
                 found = torch.linalg.solve(all_xx - xx + torch.diag(ridge).double(), all_xy - xy).float()
                 solution += zone[:, None] * found.reshape(-1, VERTICES, 3)
-            expression = _without_bone(solution[:_K] + self.prior, self.mean)
+            expression = _without_bone(solution[:_K], self.mean) + self.prior
             self.bases[person] = Basis(expression, solution[_K:])
 
     def realign(self) -> None:
@@ -196,6 +196,8 @@ class BasisLearner:
         """Moves the coefficients from the teacher's towards what the landmarks say; `trust` is the precision of the
         data.
         """
+        seen = torch.cat([r.scores**self.gamma for r in self.recordings]).std(0)
+        doubt = torch.diag((0.1 / (seen + 1e-3)).square().clamp(1, 1e4))  # keeps what the teacher never shows at rest
         refined = []
         for recording, aligned in zip(self.recordings, self.aligned, strict=True):
             basis = self.bases.get(recording.person) or self.bases[None]
@@ -203,8 +205,10 @@ class BasisLearner:
             flat = basis.expression.flatten(1)
             neutral = (aligned.shape - basis.predict(teacher, aligned.terms)).mean(0)
             offset = aligned.shape - neutral - basis.predict(torch.zeros_like(teacher), aligned.terms)
-            gram = trust / VERTICES * flat @ flat.T + torch.eye(_K)
-            refined.append(solve_bounded(gram, trust / VERTICES * offset.flatten(1) @ flat.T + teacher, teacher, 40))
+            gram = trust / VERTICES * flat @ flat.T + doubt
+            refined.append(
+                solve_bounded(gram, trust / VERTICES * offset.flatten(1) @ flat.T + teacher @ doubt, teacher, 40)
+            )
         self.coefficients = refined
 
     def explained(self, coefficients: list[Tensor] | None = None) -> dict[str, tuple[float, float]]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 from talkedit_sdk.face.fit import CHUNK, bend, first_guess, fit, fit_frames, fit_neutral, solve_bounded
 from talkedit_sdk.face.model import euler_angles
 from talkedit_sdk.face.pose import Pose
-from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, VERTICES
+from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, MIRRORED, VERTICES
 from talkedit_sdk.face.track import LANDMARKS, FaceTrack
 
 
@@ -60,14 +61,14 @@ def person(model, seed=0, count=60, noise=0.5, coefficients=None) -> Person:
 
 
 class Oracle(nn.Module):
-    """Knows the coefficients, to test all but the regressor."""
+    """Knows the coefficients, to test all but the regressor. Is asked twice: about the face and its mirror image."""
 
     def __init__(self, coefficients: Tensor) -> None:
         super().__init__()
-        self.coefficients = coefficients
+        self.answers = itertools.cycle((coefficients, coefficients[:, list(MIRRORED)]))
 
     def forward(self, offsets: Tensor) -> Tensor:
-        return self.coefficients[: len(offsets)]
+        return next(self.answers)[: len(offsets)]
 
 
 def degrees(found: Pose, expected: Pose) -> Tensor:

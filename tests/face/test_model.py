@@ -151,7 +151,6 @@ def test_damaged_tensors(folder, damage):
         save_file({**whole, name: DAMAGES[damage](tensor).contiguous()}, folder / "face.safetensors")
         with pytest.raises(WeightsError):
             FaceModel.load(folder)
-            pytest.fail(f"{name} was accepted")
 
 
 def test_missing_and_unknown_tensors(folder):
@@ -204,7 +203,7 @@ def test_the_face_is_symmetric(model):
     flipped = (model.mean * FLIP)[model.mirror]
     pose = align(flipped[None], model.mean, torch.ones(VERTICES))
     assert (pose.to_picture(model.mean)[0] - flipped).norm(dim=1).max() < 0.01
-    turn = torch.arccos((pose.rotation[0].trace() - 1) / 2).rad2deg()
+    turn = torch.arccos(((pose.rotation[0].trace() - 1) / 2).clamp(max=1)).rad2deg()
     assert turn < 4, "and looks straight ahead"
 
 

