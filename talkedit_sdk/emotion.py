@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Final, Literal, TypeAlias, get_args
@@ -91,7 +91,7 @@ class Intensity:
         if isinstance(intensity, Intensity):
             return intensity
         try:
-            curve = [(0.0, float(intensity))] if isinstance(intensity, Real) else intensity
+            curve = intensity if isinstance(intensity, Iterable) else [(0.0, float(intensity))]
             points = tuple((float(time), float(value)) for time, value in curve)
         except (TypeError, ValueError, OverflowError):
             raise OptionError(

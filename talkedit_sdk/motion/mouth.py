@@ -24,6 +24,8 @@ CLOSED: Final = 0.012
 _OPEN: Final = 0.040
 _STIFFNESS: Final = 3e4  # of the lip features, against 1 for a change of coefficient
 _ITERATIONS: Final = 100
+_SEAL: Final = 0.5  # of the gap that closed lips show
+_SEALED_FROM: Final = 0.01  # model units of motion
 _LIFT: Final = 0.008  # model units that an upper lip may rise over teeth, and a little more where many are seen
 _FREE: Final = ("jaw", "mouth")  # what may give way, by the first letters of its name
 _EXPRESSIVE: Final[dict[str, float]] = {"mouthSmile": 12.0, "mouthFrown": 12.0, "mouthDimple": 2.0, "mouthUpperUp": 2.0}
@@ -117,7 +119,8 @@ class LipGuard:
         """
         gap = vertices[:, self._lower, 1] - vertices[:, self._upper, 1]
         change = offsets[:, self._lower, 1] - offsets[:, self._upper, 1]
-        allowed = torch.maximum((1 - held)[:, None] * change, -gap.clamp_min(0))
+        kept = (1 - held)[:, None] * change - self._seal(gap, offsets, held)
+        allowed = torch.maximum(kept, -gap.clamp_min(0))
         excess = change - allowed
         corrected = offsets.clone()
         corrected[..., 1] += excess @ self._weights
@@ -126,6 +129,12 @@ class LipGuard:
         too_high = parted * self._middle * (lifted - _LIFT - 0.3 * gap.clamp_min(0)).clamp_min(0)
         corrected[..., 1] += too_high @ (2 * self._weights.abs())
         return corrected
+
+    def _seal(self, gap: Tensor, offsets: Tensor, held: Tensor) -> Tensor:
+        """(T, 9) by which lips that touch in the source are pressed on, so that moving them does not part them."""
+        moving = (offsets[:, self._upper].square().sum(-1).sqrt().amax(1) / _SEALED_FROM).clamp(0, 1)
+        touching = ((_OPEN - gap) / (_OPEN - CLOSED)).clamp(0, 1).square()
+        return _SEAL * gap.clamp_min(0) * touching * (held * moving)[:, None]
 
 
 def _spread(mean: Tensor) -> Tensor:
