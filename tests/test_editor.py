@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import av
@@ -11,6 +12,7 @@ import torch
 from PIL import Image
 
 from talkedit_sdk import Editor, NoFaceError, OptionError, TalkEditError, WeightsError
+from talkedit_sdk.clip import Clip
 from talkedit_sdk.emotion import EMOTIONS
 from talkedit_sdk.errors import Cancelled, InputNotFoundError, UnreadableInputError
 from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, MOUTH_CORNERS, VERTICES
@@ -121,6 +123,47 @@ def test_every_emotion_gives_sound_curves(editor, watched, emotion):
     assert np.isfinite(curves.after).all()
     assert curves.after.min() >= 0
     assert curves.after.max() <= 1
+
+
+def test_the_edit_fades_around_an_absence(editor, watched, speech):
+    """The face is lost for a third of a second within a shot."""
+    track, fit = watched.tracking.faces[0], watched.fits[0]
+    seen = np.array([*range(8), *range(16, 24)])
+    segments = (seen >= 16).astype(np.int64)
+    part = replace(
+        track, frames=seen, landmarks=track.landmarks[seen], confidence=track.confidence[seen], segments=segments
+    )
+    rows = torch.from_numpy(seen)
+    fitted = replace(fit, pose=fit.pose[rows], coefficients=fit.coefficients[rows], error=fit.error[rows])
+    tracking = replace(watched.tracking, cuts=np.zeros(24, bool), faces=(part,))
+    result = editor.edit(Clip(watched.source, tracking, (fitted,)), "surprised")
+    strength = result.report.strength
+    assert strength[0] == strength[23] == 1
+    assert (np.diff(strength[:8]) <= 0).all()
+    assert 0 < strength[7] < 0.2
+    assert (strength[8:16] == 0).all()
+    assert 0 < strength[16] < 0.2
+    assert [stretch.reason for stretch in result.report.stretches] == [
+        "edited",
+        "fading",
+        "no face",
+        "fading",
+        "edited",
+    ]
+    edited = frames_of(result)
+    np.testing.assert_array_equal(edited[8:16], speech[8:16])
+    change = np.abs(edited.astype(int) - speech).mean((1, 2, 3))
+    assert 0 < change[7] < 0.5 * change[0]
+
+
+def test_a_face_that_is_turned_away_is_left_alone(editor, watched, speech):
+    fit = watched.fits[0]
+    aside = torch.matrix_exp(torch.tensor([[0.0, 0.0, 1.3], [0.0, 0.0, 0.0], [-1.3, 0.0, 0.0]]))
+    pose = replace(fit.pose, rotation=fit.pose.rotation @ aside.to(fit.pose.rotation.device))
+    result = editor.edit(replace(watched, fits=(replace(fit, pose=pose),)), "surprised")
+    assert {stretch.reason for stretch in result.report.stretches} == {"turned away"}
+    assert result.report.edited_frames == 0
+    np.testing.assert_array_equal(frames_of(result), speech)
 
 
 def test_one_watching_serves_many_edits(editor, watched, speech):

@@ -66,6 +66,11 @@ def test_a_mirror_image_is_never_fitted_by_reflection():
     mirrored = reference * torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64)
     rotation = align(mirrored[None], reference, torch.ones(40, dtype=torch.float64)).rotation
     torch.testing.assert_close(torch.linalg.det(rotation), torch.ones(1, dtype=torch.float64))
+    centred = reference - reference.mean(0)
+    mirrored = mirrored - mirrored.mean(0)
+    others = random_poses(500, 0).rotation
+    agreement = torch.einsum("vi,tij,vj->t", mirrored, torch.cat([rotation, others]), centred)
+    assert agreement.argmax() == 0, "and no other rotation does better"
 
 
 def test_it_is_the_least_squares_solution():

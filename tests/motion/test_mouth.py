@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from talkedit_sdk.emotion import EMOTIONS, Emotion
 from talkedit_sdk.face.topology import BLENDSHAPES, LIP_PAIRS, LIPS_INNER, LIPS_OUTER, MOUTH_CORNERS, VERTICES
 from talkedit_sdk.motion import prototypes
-from talkedit_sdk.motion.mouth import CLOSED, LipGuard, LipProjection, closedness, hold, lip_gaps
+from talkedit_sdk.motion.mouth import CLOSED, LipGuard, LipProjection, closedness, hold, hold_features, lip_gaps
 
 MOUTH = torch.tensor([name.startswith(("jaw", "mouth")) for name in BLENDSHAPES])
 HALF = len(LIPS_INNER) // 2
@@ -81,6 +81,20 @@ def test_firmer_is_closer_to_the_source(model, project):
     assert (torch.stack(distances).diff(dim=0) < 2e-3).all()
     share = torch.stack([d.mean() for d in distances]) / distances[0].mean()
     torch.testing.assert_close(share, torch.linspace(1, 0, 6), rtol=0, atol=0.08)
+
+
+def test_closed_lips_may_still_smile(model, project):
+    """A closure is held whatever the weight; the width follows the weight alone."""
+    before = 0.1 * speaking(20)
+    wanted = wanted_by("happy", before)
+    held = hold_features(torch.ones(20), 0.0)
+    assert held.shape == (20, len(project.features))
+    assert (held[:, : len(LIP_PAIRS)] == 1).all()
+    assert (held[:, len(LIP_PAIRS) :] == 0).all()
+    after = project(before, wanted, held)
+    (gaps, width, _), (gaps_to, width_to, _), (_, wide, _) = (lips_of(model, c) for c in (before, after, wanted))
+    assert (gaps_to - gaps).abs().mean() < 0.003
+    assert (width_to - width).mean() > 0.7 * (wide - width).mean() > 0.01
 
 
 def test_nothing_wanted_nothing_changed(project):

@@ -121,6 +121,16 @@ def test_people_left_out_are_explained(learner):
     assert all(unbent <= whole + 0.05 for whole, unbent in shares.values())
 
 
+def test_leaving_someone_out_is_learning_from_the_others(model, people, even):
+    everybody, others = BasisLearner(even, model.mirror, people), BasisLearner(even, model.mirror, people[1:])
+    everybody.solve()
+    others.solve()
+    assert set(everybody.bases) == {None, *(person.person for person in people)}
+    for part in ("expression", "pose"):
+        without, alone = getattr(everybody.bases["0"], part), getattr(others.bases[None], part)
+        torch.testing.assert_close(without, alone, rtol=0, atol=1e-4)
+
+
 def test_nobody_is_explained_by_their_own_data(model, people, even):
     """What landmarks of one person alone do with a score, the basis learned without that person does not know."""
     odd = people[0]
