@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from talkedit_sdk.face.pose import Pose, align
 from talkedit_sdk.face.topology import (
+    BONE,
     EYE_LEFT,
     EYE_RIGHT,
     LIP_PAIRS,
     LIPS_OUTER,
     OUTER_EYE_CORNERS,
     OVAL,
-    RIGID,
     VERTICES,
 )
 
@@ -168,7 +168,7 @@ def _vertices(landmarks: Array) -> torch.Tensor:
 
 def _pose(landmarks: Array, shape: Array) -> Pose:
     weights = torch.zeros(VERTICES, dtype=torch.float64)
-    weights[list(RIGID)] = 1
+    weights[list(BONE)] = 1
     return align(_vertices(landmarks), torch.from_numpy(shape), weights)
 
 

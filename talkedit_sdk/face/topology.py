@@ -60,6 +60,10 @@ RIGID: Final = (
 )  # fmt: skip
 """Vertices that expressions hardly move: nose bridge, eye corners, forehead, temples."""
 
+BONE: Final = (168, 6, 197, 195, 33, 133, 362, 263, 127, 356, 162, 389, 21, 251, 54, 284, 234, 454)
+"""Vertices over bone that no expression moves by much: nose bridge, eye corners, temples, ears. Unlike `RIGID` without
+the middle of the forehead, which goes up with the brows."""
+
 LIP_PAIRS: Final = ((81, 178), (82, 87), (13, 14), (312, 317), (311, 402))
 """Inner-lip vertices that face each other, upper and lower, from right to left."""
 

@@ -27,6 +27,7 @@ _FOREHEAD: Final = 10
 _UPPER_LASHES: Final = 0.40  # depth of the rim of an eye, share of the way to its middle line
 _LOWER_LASHES: Final = 0.45
 _LIP_RIM: Final = 0.008  # depth of the rim of the mouth, face heights
+_LIP_EDGE: Final = 0.014  # how far the lips' own colour reaches into the opening, face heights
 _GUMS: Final = 0.12  # share of the opening under the upper lip that gives way when the lip lifts
 _CLEFT: Final = 0.08  # share of the opening where upper and lower teeth part
 _LOWER_TEETH: Final = 0.35  # share of a mouth wide open that moves with the jaw; nothing of one that is hardly open
@@ -188,24 +189,30 @@ class Sheet:
             gap.amax(1, keepdim=True) / (upper[:, -1:] - upper[:, :1]).norm(dim=-1, keepdim=True).clamp_min(1)
         ).clamp(max=1)
         lower_share = _LOWER_TEETH * ((agape - 0.15) / 0.35).clamp(0, 1)
-        gums = upper + _GUMS * down
-        teeth, lower_teeth = upper + (1 - _CLEFT - lower_share) * down, lower - lower_share * down
+        # What a lip bares must not repeat its own edge, which the landmarks leave inside the opening.
+        edge = torch.minimum(_LIP_EDGE * height[:, None, None], 0.3 * gap)
+        lifted, dropped = (
+            ((move * axis).sum(-1, keepdim=True)).clamp_min(0) for move in (upper - upper_to, lower_to - lower - jaw)
+        )
+        above, below = upper + torch.minimum(edge, lifted) * axis, lower - torch.minimum(edge, dropped) * axis
+        lower_teeth = below - lower_share * down
+        gums, teeth = above + _GUMS * down, lower_teeth - _CLEFT * down
         lower_teeth_to = lower_teeth + jaw
         overlap = ((teeth - lower_teeth_to) * axis).sum(-1, keepdim=True).clamp_min(0)
         lower_teeth_to = lower_teeth_to + overlap * axis
-        jawline = lower_teeth_to + (lower - lower_teeth)
-        top, bottom = _further(upper, upper_to, -axis), _further(jawline, lower_to, axis)
+        jawline = lower_teeth_to + (below - lower_teeth)
+        top, bottom = _further(above, upper_to, -axis), _further(jawline, lower_to, axis)
         middle, middle_to = (torch.lerp(teeth, bound, 0.2) for bound in (lower_teeth, lower_teeth_to))
-        source = torch.cat([upper, gums, teeth, middle, lower_teeth, lower, lower], 1)
+        source = torch.cat([above, gums, teeth, middle, lower_teeth, below, below], 1)
         result = torch.cat([top, gums, teeth, middle_to, lower_teeth_to, jawline, bottom], 1)
         inside = _layer(source, result, self._unseen(source, result, lower_share, height), self._mouth)
         margin, motion = face[:, self._lips], offsets[:, self._lips]
         inward = (_opposite(margin) - margin) / 2
         length = inward.norm(dim=-1, keepdim=True).clamp_min(1e-3)
-        edge = margin + inward * (_LIP_RIM * height[:, None, None] / length).clamp(max=0.5)
+        inner = margin + inward * (_LIP_RIM * height[:, None, None] / length).clamp(max=0.5)
         opacity = torch.cat([torch.ones_like(length), torch.zeros_like(length)], 1)
         rim = _layer(
-            torch.cat([margin, edge], 1), torch.cat([margin + motion, edge + motion], 1), opacity, self._lip_rim
+            torch.cat([margin, inner], 1), torch.cat([margin + motion, inner + motion], 1), opacity, self._lip_rim
         )
         return Opening(inside, rim)
 

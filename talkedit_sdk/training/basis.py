@@ -23,14 +23,13 @@ from torch import Tensor
 from talkedit_sdk.face.fit import solve_bounded
 from talkedit_sdk.face.model import POSE_TERMS, pose_terms
 from talkedit_sdk.face.pose import Pose, align
-from talkedit_sdk.face.topology import BLENDSHAPES, MIRRORED, OUTER_EYE_CORNERS, RIGID, VERTICES
+from talkedit_sdk.face.topology import BLENDSHAPES, BONE, MIRRORED, OUTER_EYE_CORNERS, RIGID, VERTICES
 from talkedit_sdk.training.anatomy import prior
 
 _RIDGE: Final = 10.0
 _POSE_RIDGE: Final = 1.0
 _FOREIGN: Final = 300.0  # times the ridge, where a muscle has no business
 _K: Final = len(BLENDSHAPES)
-_BONE: Final = (168, 6, 197, 195, 33, 133, 362, 263, 127, 356, 162, 389, 21, 251, 54, 284, 234, 454)
 
 
 @dataclass(frozen=True)
@@ -257,7 +256,7 @@ def _without_bone(expression: Tensor, mean: Tensor) -> Tensor:
     Regression cannot tell a nod from a smile when people smile and nod together. What a displacement does to the bony
     points as a rigid whole belongs to the pose and is taken out.
     """
-    bone = list(_BONE)
+    bone = list(BONE)
     points = mean[bone] - mean[bone].mean(0)
     eye = torch.eye(3)
     spins = torch.linalg.cross(eye[:, None].expand(3, len(bone), 3), points[None].expand(3, len(bone), 3))

@@ -9,7 +9,7 @@ from talkedit_sdk.face import topology
 from talkedit_sdk.face.topology import VERTICES
 
 # Three landmarks around each nostril wing are joined pairwise but span no face of the mesh.
-_STILL = (168, 6, 197, 133, 362, 10, 338, 109, 297, 67, 332, 103, 284, 54, 251, 21, 389, 162, 356, 127)
+_STILL = (168, 6, 197, 195, 234, 454, 133, 362, 10, 338, 109, 297, 67, 332, 103, 284, 54, 251, 21, 389, 162, 356, 127)
 _STILL_RADIUS = 0.045
 _NO_FACES = frozenset({frozenset((49, 64, 129)), frozenset((279, 294, 358))})
 
@@ -60,7 +60,7 @@ def uv_of(mean: Tensor, triangles: Tensor) -> Tensor:
 
 
 def mobility_of(mean: Tensor) -> Tensor:
-    """(468,) 0 on bone (nose bridge, inner eye corners, hairline, temples), 1 where skin moves freely."""
+    """(468,) 0 on bone (nose bridge, inner eye corners, hairline, temples, ears), 1 where skin moves freely."""
     nearest = torch.cdist(mean, mean[list(_STILL)]).min(1).values
     return 1 - torch.exp(-0.5 * (nearest / _STILL_RADIUS) ** 2)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from talkedit_sdk.editor import EMBEDDED
 from talkedit_sdk.face.model import FaceModel
-from talkedit_sdk.face.topology import LIPS_INNER, RIGID, VERTICES
+from talkedit_sdk.face.topology import BONE, LIPS_INNER, VERTICES
 from talkedit_sdk.face.track import LANDMARKS
 
 Array = NDArray[Any]
@@ -105,7 +105,7 @@ def test_a_rotation_of_two_degrees_is_a_drift_of_two(metrics: ModuleType, talk: 
 
 def test_drift_ignores_all_but_the_rigid_points(metrics: ModuleType, talk: Array) -> None:
     smiling = talk.copy()
-    soft = np.setdiff1d(np.arange(VERTICES), RIGID)
+    soft = np.setdiff1d(np.arange(VERTICES), BONE)
     smiling[:, soft] += 8.0
     assert metrics.pose_drift(talk, smiling, metrics.rest_shape(talk)) == pytest.approx(np.zeros(COUNT), abs=1e-3)
 
@@ -154,7 +154,7 @@ def test_skin_detail_sees_blur_and_neither_grain_nor_eyes(metrics: ModuleType, f
     blind = clean.copy()
     for x, y in face[[159, 386, 13], :2].astype(int):
         blind[y - 2 : y + 3, x - 5 : x + 6] = 0
-    assert metrics.skin_detail(blind, face) == pytest.approx(detail, rel=1e-5)
+    assert metrics.skin_detail(blind, face) == pytest.approx(detail, rel=2e-3)
 
 
 def test_a_face_half_outside_the_picture_has_a_sharpness(metrics: ModuleType, face: Array) -> None:
