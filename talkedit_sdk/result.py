@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import itertools
 import os
+import threading
+from collections import deque
 from collections.abc import Generator
+from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +28,7 @@ from talkedit_sdk.progress import ProgressLike, reporting
 from talkedit_sdk.render.renderer import Renderer
 from talkedit_sdk.render.sheet import Placement
 from talkedit_sdk.report import EditReport
-from talkedit_sdk.threads import single_threaded
+from talkedit_sdk.threads import single_threaded, single_threaded_pool
 from talkedit_sdk.video.output import check_output
 from talkedit_sdk.video.photo import write_photo
 from talkedit_sdk.video.pipeline import Background, prefetch
@@ -37,6 +40,9 @@ BLOCK: Final = 64
 
 BATCH: Final = 16
 """Frames drawn together on a GPU."""
+
+WORKERS: Final = 2
+"""Frames drawn side by side on a CPU; more would wait for each other and for the encoder."""
 
 
 @dataclass(frozen=True)
@@ -90,10 +96,19 @@ class EditResult:
     def frames(self) -> Generator[Frame, None, None]:
         """All frames of the clip in order, edited where the report says so, the source's own elsewhere."""
         drawers = [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
-        size = 1 if self._model.device.type == "cpu" else BATCH
-        with closing(prefetch(self._clip.source.frames(), depth=max(size, 4))) as source:
-            while batch := list(itertools.islice(source, size)):
-                yield from self._drawn(batch, drawers)
+        size, workers = (1, WORKERS) if self._model.device.type == "cpu" else (BATCH, 1)
+        pool = single_threaded_pool(workers)
+        waiting: deque[Future[list[Frame]]] = deque()
+        try:
+            with closing(prefetch(self._clip.source.frames(), depth=max(size, 4))) as source:
+                while batch := list(itertools.islice(source, size)):
+                    waiting.append(pool.submit(self._drawn, batch, drawers))
+                    if len(waiting) > workers:
+                        yield from waiting.popleft().result()
+                while waiting:
+                    yield from waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def frame(self, index: int) -> Frame:
         """One edited frame, for a preview.
@@ -104,10 +119,10 @@ class EditResult:
         drawers = [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
         for frame in self._clip.source.frames():
             if frame.index == index:
-                return self._drawn([frame], drawers)[0]
+                with single_threaded():
+                    return self._drawn([frame], drawers)[0]
         raise IndexError(f"the clip has no frame {index}")
 
-    @single_threaded()
     def _drawn(self, batch: list[Frame], drawers: list[_Drawer]) -> list[Frame]:
         indices = [frame.index for frame in batch]
         if not any(drawer.touches(index) for drawer in drawers for index in indices):
@@ -157,7 +172,8 @@ class _Drawer:
         self._guard = LipGuard(model.mean)
         strength = edit.strength.cpu().numpy()
         self._rows = {int(edit.track.frames[row]): int(row) for row in np.flatnonzero(strength)}
-        self._block: tuple[int, Placement] | None = None
+        self._blocks: dict[int, Placement] = {}
+        self._lock = threading.Lock()
 
     def touches(self, index: int) -> bool:
         """Whether a frame is to be changed at all."""
@@ -177,9 +193,11 @@ class _Drawer:
         return pictures
 
     def _placement(self, block: int) -> Placement:
-        if self._block is None or self._block[0] != block:
-            self._block = (block, self._place(slice(block * BLOCK, (block + 1) * BLOCK)))
-        return self._block[1]
+        with self._lock:
+            if block not in self._blocks:
+                self._blocks = {at: kept for at, kept in self._blocks.items() if abs(at - block) <= 1}
+                self._blocks[block] = self._place(slice(block * BLOCK, (block + 1) * BLOCK))
+            return self._blocks[block]
 
     def _place(self, rows: slice) -> Placement:
         edit, device = self._edit, self._model.device

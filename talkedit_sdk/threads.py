@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import torch
@@ -21,3 +22,13 @@ def single_threaded() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def single_threaded_pool(workers: int) -> ThreadPoolExecutor:
+    """Threads that work side by side, each of which keeps torch to itself."""
+    before = torch.get_num_threads()
+    pool = ThreadPoolExecutor(workers, "talkedit-render", initializer=torch.set_num_threads, initargs=(1,))
+    for started in [pool.submit(torch.get_num_threads) for _ in range(workers)]:
+        started.result()
+    torch.set_num_threads(before)  # what a thread sets is also the default of threads to come
+    return pool

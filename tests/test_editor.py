@@ -67,7 +67,7 @@ def test_mouth_weight_one_keeps_the_opening(watched, seen_again, emotion):
         for shape in (shape_of(watched), seen_again(emotion, 1.0), seen_again(emotion, 0.0))
     )
     assert torch.corrcoef(torch.stack([source, held]))[0, 1] > 0.9
-    assert (held - source).abs().mean() < 0.5 * (free - source).abs().mean()
+    assert (held - source).abs().mean() < 0.65 * (free - source).abs().mean()
     closed = source < 0.02
     assert closed.sum() >= 4, "the clip has to close its mouth"
     assert (held[closed] < 0.05).all()

@@ -7,7 +7,7 @@ stays round, the white stays white, catch lights are not doubled.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Final
 
 import torch
@@ -29,6 +29,7 @@ class Eyeball:
         centre: (T, 2) pixels, of the iris.
         radius: (T,) pixels.
         reach: (T, 2, 2) pixels, top left and bottom right of what the result may show.
+        bared: (T,) pixels by which lids lift at most.
     """
 
     upper: Tensor
@@ -36,9 +37,10 @@ class Eyeball:
     centre: Tensor
     radius: Tensor
     reach: Tensor
+    bared: Tensor
 
     def __getitem__(self, rows: slice | Tensor) -> Eyeball:
-        return Eyeball(self.upper[rows], self.lower[rows], self.centre[rows], self.radius[rows], self.reach[rows])
+        return Eyeball(*(getattr(self, field.name)[rows] for field in fields(self)))
 
     def shifts(self, window: Window) -> tuple[Tensor, Tensor]:
         """Two shifts (B, h, w, 2) from each pixel of a window to its colour in the source, 0 where it is visible there:
@@ -53,34 +55,13 @@ class Eyeball:
             torch.einsum("tij,tnj->tni", axes, points - self.centre[:, None])
             for points in (pixels.expand(len(axes), -1, -1), self.upper, self.lower)
         )
-        left_side, right_side = (self._slide(place, upper, lower, side) - place for side in (-1.0, 1.0))
-        shape = (-1, bottom - top, right - left, 2)
-        return (
-            torch.einsum("tij,tni->tnj", axes, left_side).reshape(shape),
-            torch.einsum("tij,tni->tnj", axes, right_side).reshape(shape),
+        place, upper, lower, radius, twice = (
+            torch.cat([tensor, tensor]) for tensor in (place, upper, lower, self.radius, axes)
         )
-
-    def _slide(self, place: Tensor, upper: Tensor, lower: Tensor, side: float) -> Tensor:
-        """(T, M, 2) points in the eye's axes, origin at the iris -> visible points on the same circle at one side."""
-        x, y = place.unbind(-1)
-        distance = x.square() + y.square()
-        far = ((x.abs() / self.radius[:, None] - _AROUND[0]) / (_AROUND[1] - _AROUND[0])).clamp(0, 1)
-        # Beside the iris a point stays on its own side; only under and over it there is a choice.
-        way = torch.where(x.abs() < self.radius[:, None], torch.full_like(x, side), torch.sign(x))
-        low, high = (_INNER * edge for edge in (upper[:, :1, 0], upper[:, -1:, 0]))
-        top, bottom = _height(x, upper), _height(x, lower)
-        hidden = (y < top) | (y > bottom)
-        aside = x
-        for _ in range(2):
-            middle = (top + bottom) / 2
-            below, above = middle + _INNER * (bottom - middle), middle + _INNER * (top - middle)
-            # Folded back rather than cut off, so that no row of pixels is drawn out into streaks.
-            level = _clamp(y, above, below)
-            level = _clamp(level - _FOLD * (y - level), torch.minimum(above, middle), torch.maximum(below, middle))
-            slid = way * (distance - level.square()).clamp_min(0).sqrt()
-            aside = torch.maximum(torch.minimum(slid + far * (x - slid), high), low)
-            top, bottom = _height(aside, upper), _height(aside, lower)
-        return torch.where(hidden[..., None], torch.stack([aside, level], -1), place)
+        sides = torch.tensor([-1.0, 1.0], device=device).repeat_interleave(len(axes))[:, None]
+        moved = _slide(place, upper, lower, radius, sides) - place
+        shifts = torch.einsum("tij,tni->tnj", twice, moved).reshape(2, -1, bottom - top, right - left, 2)
+        return shifts[0], shifts[1]
 
     def _axes(self) -> Tensor:
         """(T, 2, 2) unit vectors along the eye and down."""
@@ -88,6 +69,42 @@ class Eyeball:
         along = along / along.norm(dim=-1, keepdim=True).clamp_min(1e-3)
         down = torch.stack([-along[:, 1], along[:, 0]], -1)
         return torch.stack([along, torch.where(down[:, 1:] < 0, -down, down)], 1)
+
+
+def _slide(place: Tensor, upper: Tensor, lower: Tensor, radius: Tensor, side: Tensor) -> Tensor:
+    """(T, M, 2) points in the eye's axes, origin at the iris -> visible points on the same circle at a side (T, 1)."""
+    x, y = place.unbind(-1)
+    distance = x.square() + y.square()
+    far = ((x.abs() / radius[:, None] - _AROUND[0]) / (_AROUND[1] - _AROUND[0])).clamp(0, 1)
+    # Beside the iris a point stays on its own side; only under and over it there is a choice.
+    way = torch.where(x.abs() < radius[:, None], side.expand_as(x), torch.sign(x))
+    low, high = (_INNER * edge for edge in (upper[:, :1, 0], upper[:, -1:, 0]))
+    top, bottom = _height(x, upper), _height(x, lower)
+    hidden = (y < top) | (y > bottom)
+    aside, level = _on_circle(x, y, distance, way, top, bottom, far, low, high)
+    aside, level = _on_circle(x, y, distance, way, _height(aside, upper), _height(aside, lower), far, low, high)
+    return torch.where(hidden[..., None], torch.stack([aside, level], -1), place)
+
+
+def _on_circle(
+    x: Tensor,
+    y: Tensor,
+    distance: Tensor,
+    way: Tensor,
+    top: Tensor,
+    bottom: Tensor,
+    far: Tensor,
+    low: Tensor,
+    high: Tensor,
+) -> tuple[Tensor, Tensor]:
+    """A height well between the lids' edges, and the place at that height that is as far from the iris as (x, y)."""
+    middle = (top + bottom) / 2
+    below, above = middle + _INNER * (bottom - middle), middle + _INNER * (top - middle)
+    # Folded back rather than cut off, so that no row of pixels is drawn out into streaks.
+    level = _clamp(y, above, below)
+    level = _clamp(level - _FOLD * (y - level), torch.minimum(above, middle), torch.maximum(below, middle))
+    slid = way * (distance - level.square()).clamp_min(0).sqrt()
+    return torch.maximum(torch.minimum(slid + far * (x - slid), high), low), level
 
 
 def _clamp(value: Tensor, low: Tensor, high: Tensor) -> Tensor:

@@ -69,8 +69,7 @@ class Renderer:
         band, _ = self._map(opening.rim, window)
         rim, opacity = _sample(frames, band[..., :2], window), band[..., 2:]
         if isinstance(inner, Eyeball):
-            one, other = (_sample(frames, shift, window) for shift in inner.shifts(window))
-            colour = torch.minimum(one, other).float()
+            colour = self._eyeball(frames, inner, window)
             darker = (colour - rim.float()).mean(-1, keepdim=True) / _LASH_CONTRAST
             opacity = opacity + (1 - opacity) * darker.clamp(0, 1) * (4 * opacity).clamp(0, 1)
         else:
@@ -81,12 +80,22 @@ class Renderer:
         hidden = covered[area][..., None]
         picture[area] = torch.where(hidden, picture[area], (colour + 0.5).clamp(0, 255).to(torch.uint8))
 
+    def _eyeball(self, frames: Tensor, eye: Eyeball, window: Window) -> Tensor:
+        """(B, h, w, 3) float32: the eye as the frame shows it, continued where a lid lifts."""
+        if float(eye.bared.max()) < STILL:
+            top, bottom, left, right = window
+            return frames[:, top:bottom, left:right].float()
+        one, other = (_sample(frames, shift, window) for shift in eye.shifts(window))
+        return torch.minimum(one, other).float()
+
     def _interior(self, frames: Tensor, layer: Layer, window: Window, lips: Tensor) -> Tensor:
         """(B, h, w, 3) float32: teeth as the frame shows them, gums where the upper lip lifts off them, darkness where
         jaws part over what the frame does not show. `lips` is the colour of the lips, (B, 1, 1, 3)."""
         values, drawn = self._map(layer, window)
         colour, dark, gums = _sample(frames, values[..., :2], window).float(), values[..., 2:3], values[..., 3:]
-        cavity = _mean(colour, dark > 0) * torch.tensor(_CAVITY, device=self.device)
+        within = dark > 0
+        known = within.flatten(1).any(1)[:, None, None, None]
+        cavity = torch.where(known, _mean(colour, within), lips) * torch.tensor(_CAVITY, device=self.device)
         colour = colour + (_GUM_EDGE * gums).clamp(0, 1) * (lips * torch.tensor(_GUMS, device=self.device) - colour)
         # The last slivers at the corners, where lips widen over nothing, are in the shadow of the lips.
         dark = torch.where(drawn[..., None], dark, torch.full_like(dark, _SHADOW))

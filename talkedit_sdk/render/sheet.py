@@ -143,6 +143,7 @@ class Sheet:
             centre=landmarks[:, iris[0], :2],
             radius=torch.stack(across).amax(0).clamp_min(1),
             reach=torch.stack([result.amin(1), result.amax(1)], 1),
+            bared=opened.amax((1, 2)),
         )
         opacity = torch.cat([torch.ones_like(length), torch.zeros_like(length)], 1)
         edge = margin + lashes
