@@ -22,7 +22,7 @@ CHUNK: Final = 512
 _NEUTRAL_FRAMES: Final = 240
 _NEUTRAL_ROUNDS: Final = 5
 _FRAME_ROUNDS: Final = 3
-_PRECISION: Final = 3.5e3  # of the mean squared distance of the vertices, against a prior of the coefficients of 1
+_PRECISION: Final = 1.9e3  # of the mean squared distance of the vertices, against a prior of the coefficients of 1
 _OUTLIER: Final = 0.05  # model units; a residual beyond it pulls no harder (Huber)
 _SMOOTHING: Final = 0.018  # seconds; below the shortest articulation
 

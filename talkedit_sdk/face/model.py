@@ -18,6 +18,9 @@ from talkedit_sdk.face.topology import BLENDSHAPES, VERTICES
 
 FORMAT: Final = 1
 POSE_TERMS: Final = 9
+REACH: Final = 1.35
+"""Displacement at coefficient 1 relative to that at a teacher score of 1. Scores saturate and regression on them comes
+out short, so that a face in earnest goes further than the basis at score 1; the coefficients keep room for it."""
 _MAX_BYTES: Final = 64 * 2**20
 _MAX_CONFIG_BYTES: Final = 2**20
 _VERTEX_NUMBERS: Final = frozenset({"triangles", "mirror"})
@@ -37,7 +40,7 @@ class FaceModel:
         pose: (9, 468, 3) what the landmark detector itself bends when the head turns (see `pose_terms`); not a movement
             of the face, so it is explained away and never rendered.
         precision: (468, 3) inverse variance of the residual, relative to the median vertex.
-        gamma: (52,) exponent that maps a teacher score to a coefficient, β = score^gamma.
+        gamma: (52,) exponent that maps a teacher score to a coefficient, β = score^gamma / REACH.
         spread: () typical offset of a vertex from the mean, the input scale of the regressor.
         triangles: (852, 3) int32, with holes for eyes and mouth.
         uv: (468, 2) in [0, 1], x right, y down.

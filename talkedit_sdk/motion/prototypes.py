@@ -17,27 +17,27 @@ from talkedit_sdk.face.topology import BLENDSHAPES, INDEX
 _BOTH: Final[dict[str, dict[str, float]]] = {
     "neutral": {},
     "happy": {  # 6 + 12 (+ 25)
-        "mouthSmile": 0.90, "cheekSquint": 0.70, "eyeSquint": 0.40, "mouthDimple": 0.15, "mouthUpperUp": 0.18,
+        "mouthSmile": 0.80, "cheekSquint": 0.60, "eyeSquint": 0.40, "mouthDimple": 0.15, "mouthUpperUp": 0.18,
         "browOuterUp": 0.10,
     },
     "sad": {  # 1 + 4 + 15 + 17, lids lowered
-        "browInnerUp": 0.90, "browDown": 0.20, "mouthFrown": 0.80, "mouthShrugLower": 0.50, "eyeBlink": 0.18,
+        "browInnerUp": 0.85, "browDown": 0.20, "mouthFrown": 0.55, "mouthShrugLower": 0.40, "eyeBlink": 0.16,
         "eyeSquint": 0.12, "mouthRollLower": 0.08,
     },
     "angry": {  # 4 + 5 + 7 + 23/24
-        "browDown": 1.00, "eyeSquint": 0.45, "eyeWide": 0.15, "noseSneer": 0.50, "mouthPress": 0.60, "mouthFrown": 0.45,
+        "browDown": 1.00, "eyeSquint": 0.45, "eyeWide": 0.15, "noseSneer": 0.50, "mouthPress": 0.55, "mouthFrown": 0.32,
         "mouthShrugLower": 0.35, "jawForward": 0.30, "mouthRollUpper": 0.15,
     },
     "surprised": {  # 1 + 2 + 5 + 26
-        "browInnerUp": 1.00, "browOuterUp": 0.95, "eyeWide": 0.95, "jawOpen": 0.38, "mouthFunnel": 0.10,
+        "browInnerUp": 0.90, "browOuterUp": 0.85, "eyeWide": 0.80, "jawOpen": 0.28, "mouthFunnel": 0.10,
     },
     "fearful": {  # 1 + 2 + 4 + 5 + 20 + 26
-        "browInnerUp": 1.00, "browOuterUp": 0.35, "browDown": 0.35, "eyeWide": 0.90, "mouthStretch": 0.70,
-        "jawOpen": 0.16, "mouthFrown": 0.25, "mouthLowerDown": 0.20,
+        "browInnerUp": 0.90, "browOuterUp": 0.30, "browDown": 0.35, "eyeWide": 0.75, "mouthStretch": 0.60,
+        "jawOpen": 0.12, "mouthFrown": 0.18, "mouthLowerDown": 0.20,
     },
     "disgusted": {  # 9 + 10 + 17, 4 and 7 as helpers
         "noseSneer": 1.00, "browDown": 0.70, "eyeSquint": 0.50, "cheekSquint": 0.55, "mouthUpperUp": 0.70,
-        "mouthFrown": 0.50, "mouthShrugLower": 0.45,
+        "mouthFrown": 0.35, "mouthShrugLower": 0.35,
     },
     "contempt": {"eyeSquint": 0.22, "browDown": 0.22, "eyeBlink": 0.10},  # and 12 + 14 on one side
 }  # fmt: skip

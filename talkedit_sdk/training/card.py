@@ -64,10 +64,11 @@ taught the basis and the network and is not part of the software.
 ## How
 Ridge regression of rigidly aligned landmark motion on the scores, every recording mirrored as well. The pose is
 estimated against the predicted shape rather than the neutral one (three rounds), the way the detector bends its
-landmarks on turned heads is regressed along and set aside, and a score s counts as coefficient s^0.55. One more round
-learns the basis from coefficients that were refined on the landmarks. cheekPuff, cheekSquint, noseSneer and jawForward,
-which the teacher never reports, and mouthFrown, mouthDimple and mouthStretch, which it reports weakly, lean on hand-set
-displacements (`training/anatomy.py`); tongueOut is empty.
+landmarks on turned heads is regressed along and set aside, and a score s counts as coefficient s^0.55 / 1.35, which
+leaves room above what the teacher reports. One more round learns the basis from coefficients that were refined on the
+landmarks. cheekPuff, cheekSquint, noseSneer and jawForward, which the teacher never reports, and mouthFrown,
+mouthDimple and mouthStretch, which it reports weakly, lean on hand-set displacements (`training/anatomy.py`); tongueOut
+is empty.
 
 ## Measured
 Nobody below was seen by the part that is measured. `teacher`: share of the variance of rigidly aligned landmark motion

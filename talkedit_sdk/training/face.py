@@ -13,7 +13,7 @@ from torch import Tensor
 
 from talkedit_sdk.errors import OptionError
 from talkedit_sdk.face import fit as fitting
-from talkedit_sdk.face.model import FaceModel
+from talkedit_sdk.face.model import REACH, FaceModel
 from talkedit_sdk.face.pose import align
 from talkedit_sdk.face.topology import INDEX, OUTER_EYE_CORNERS, VERTICES
 from talkedit_sdk.face.tracker import FaceMeshTracker
@@ -73,7 +73,7 @@ def train_face_model(
     model = FaceModel(
         mean=neutral_mean,
         identity=_identity_basis(neutrals / unit, neutral_mean),
-        expression=basis.expression / unit,
+        expression=REACH * basis.expression / unit,
         pose=basis.pose / unit,
         precision=precision.clamp(0.2, 5.0)[:, None].expand(-1, 3).contiguous(),
         gamma=learner.gamma,
@@ -111,7 +111,7 @@ def leave_people_out(
     people = sorted({r.person for r in recordings})
     order = np.random.default_rng(0).permutation(len(people))
     fold_of = {people[person]: place % folds for place, person in enumerate(order)}
-    unit = float(learner.bases[None].expression.norm() / model.expression.norm())
+    unit = float(learner.bases[None].pose.norm() / model.pose.norm())
     results: dict[str, dict[str, float]] = {}
     for fold in range(folds):
         say(f"Fold {fold + 1} of {folds}.")
@@ -121,7 +121,9 @@ def leave_people_out(
             if fold_of[recording.person] != fold or recording.name not in shares:
                 continue
             basis = learner.bases.get(recording.person) or learner.bases[None]
-            blind = replace(model, expression=basis.expression / unit, pose=basis.pose / unit, regressor=regressor)
+            blind = replace(
+                model, expression=REACH * basis.expression / unit, pose=basis.pose / unit, regressor=regressor
+            )
             teacher, unbent = shares[recording.name]
             results[recording.name] = {"teacher": teacher, "teacher_unbent": unbent, **measure(blind, recording)}
     return results

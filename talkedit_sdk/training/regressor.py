@@ -7,6 +7,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from talkedit_sdk.face.model import REACH
 from talkedit_sdk.face.pose import align
 from talkedit_sdk.face.regressor import CoefficientRegressor
 from talkedit_sdk.training.basis import Recording, rigid_weights, with_mirrored
@@ -31,7 +32,7 @@ def train_regressor(
     torch.manual_seed(seed)
     both = with_mirrored(recordings, mirror)
     x = torch.cat([offsets_of(r, mean) for r in both]) / spread
-    y = torch.cat([r.scores**gamma for r in both])
+    y = torch.cat([r.scores**gamma / REACH for r in both])
     weight = torch.cat([torch.full((len(r.scores),), (len(r.scores) / 20 + 1) ** -0.5) for r in both])
     network = CoefficientRegressor(dropout=0.1).train()
     optimiser = torch.optim.AdamW(network.parameters(), lr=1e-3, weight_decay=0.05)
