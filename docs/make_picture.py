@@ -1,6 +1,6 @@
 """Draws `docs/emotions.jpg`, the picture in the README, from the example clip.
 
-    python docs/make_picture.py
+python docs/make_picture.py
 """
 
 from __future__ import annotations

@@ -20,13 +20,13 @@ from torch import Tensor
 from talkedit_sdk.clip import Clip, Curves
 from talkedit_sdk.face.fit import FaceFit
 from talkedit_sdk.face.model import FaceModel
-from talkedit_sdk.face.topology import VERTICES
+from talkedit_sdk.face.topology import BLENDSHAPES, VERTICES
 from talkedit_sdk.face.track import FaceTrack
 from talkedit_sdk.motion.mouth import LipGuard
 from talkedit_sdk.motion.types import MotionEdit
 from talkedit_sdk.progress import ProgressLike, reporting
 from talkedit_sdk.render.renderer import Renderer
-from talkedit_sdk.render.sheet import Placement
+from talkedit_sdk.render.sheet import CHIN, Placement
 from talkedit_sdk.report import EditReport
 from talkedit_sdk.threads import single_threaded, single_threaded_pool
 from talkedit_sdk.video.output import check_output
@@ -170,6 +170,7 @@ class _Drawer:
     def __init__(self, edit: FaceEdit, model: FaceModel, renderer: Renderer) -> None:
         self._edit, self._model, self._renderer = edit, model, renderer
         self._guard = LipGuard(model.mean)
+        self._of_jaw = torch.tensor([name.startswith("jaw") for name in BLENDSHAPES], device=model.device)
         strength = edit.strength.cpu().numpy()
         self._rows = {int(edit.track.frames[row]): int(row) for row in np.flatnonzero(strength)}
         self._blocks: dict[int, Placement] = {}
@@ -206,4 +207,5 @@ class _Drawer:
         change = edit.motion.coefficients[rows] - edit.fit.coefficients[rows]
         vertices = pose.to_model(landmarks[:, :VERTICES])
         offsets = self._guard(self._model.motion(change), vertices, edit.motion.lip_hold[rows])
-        return self._renderer.place(landmarks, pose.rotate(offsets))
+        jaw = self._model.displacement(change * self._of_jaw)[:, [CHIN]]
+        return self._renderer.place(landmarks, pose.rotate(offsets), pose.rotate(jaw)[:, 0])

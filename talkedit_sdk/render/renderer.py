@@ -31,9 +31,9 @@ class Renderer:
         self.device = model.device
         self._rasterizer = make_rasterizer(model.device)
 
-    def place(self, landmarks: Tensor, offsets: Tensor) -> Placement:
+    def place(self, landmarks: Tensor, offsets: Tensor, jaw: Tensor | None = None) -> Placement:
         """See `Sheet.place`."""
-        return self.sheet.place(landmarks, offsets)
+        return self.sheet.place(landmarks, offsets, jaw)
 
     def draw(self, frames: Tensor, placement: Placement) -> Tensor:
         """Draws one face into each frame.

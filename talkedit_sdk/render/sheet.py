@@ -22,7 +22,7 @@ from talkedit_sdk.render.eyeball import Eyeball
 _SKIRT: Final = ((1.10, 0.72), (1.24, 0.36), (1.42, 0.10), (1.62, 0.0))
 """Rings around the outline: distance from the centre relative to the outline, share of its motion."""
 
-_CHIN: Final = 152
+CHIN: Final = 152
 _FOREHEAD: Final = 10
 _UPPER_LASHES: Final = 0.40  # depth of the rim of an eye, share of the way to its middle line
 _LOWER_LASHES: Final = 0.45
@@ -100,16 +100,25 @@ class Sheet:
         self._mouth = _rows(7, half + 1, False, device)
         self._lip_rim = _rows(2, len(LIPS_INNER), True, device)
 
-    def place(self, landmarks: Tensor, offsets: Tensor) -> Placement:
-        """landmarks: (T, 478, 3) pixels of the source; offsets: (T, 468, 3) pixels to the result."""
+    def place(self, landmarks: Tensor, offsets: Tensor, jaw: Tensor | None = None) -> Placement:
+        """Meshes of T frames.
+
+        Args:
+            landmarks: (T, 478, 3) pixels of the source.
+            offsets: (T, 468, 3) pixels to the result.
+            jaw: (T, 3) pixels by which the bone under the chin moves, and the lower teeth with it; by default the
+            chin's
+                own offset, which is wrong where its skin alone is pulled up.
+        """
         face = landmarks[:, :VERTICES]
-        height = (face[:, _CHIN, :2] - face[:, _FOREHEAD, :2]).norm(dim=-1)
+        height = (face[:, CHIN, :2] - face[:, _FOREHEAD, :2]).norm(dim=-1)
         around, motion = self._skirt(face, offsets, height)
         result = torch.cat([face + offsets, around + motion], 1)
         shift = -torch.cat([offsets, motion], 1)[..., :2]
         skin = Layer(result, shift.contiguous(), self._skin)
         openings = [self._eye(landmarks, offsets, contour, iris) for contour, iris in self._eyes]
-        openings.append(self._mouth_opening(face, offsets, height))
+        bone = offsets[:, CHIN] if jaw is None else jaw
+        openings.append(self._mouth_opening(face, offsets, bone[:, None], height))
         return Placement(skin, tuple(openings), shift.norm(dim=-1).amax(1))
 
     def _skirt(self, face: Tensor, offsets: Tensor, height: Tensor) -> tuple[Tensor, Tensor]:
@@ -178,13 +187,12 @@ class Sheet:
         dark[:, 0] = torch.maximum(dark[:, 0], (1 - front) * lifted)
         return torch.stack([dark.flatten(1), gums.flatten(1)], -1)
 
-    def _mouth_opening(self, face: Tensor, offsets: Tensor, height: Tensor) -> Opening:
-        """Upper teeth keep still with the skull, lower teeth and tongue follow the chin, lips slide over both."""
+    def _mouth_opening(self, face: Tensor, offsets: Tensor, jaw: Tensor, height: Tensor) -> Opening:
+        """Upper teeth keep still with the skull, lower teeth and tongue follow the jaw, lips slide over both."""
         upper, lower = face[:, self._upper], face[:, self._lower]
         upper_to, lower_to = upper + offsets[:, self._upper], lower + offsets[:, self._lower]
-        jaw = offsets[:, [_CHIN]]
         down = lower - upper
-        axis = (face[:, [_CHIN]] - face[:, [_FOREHEAD]]) / height[:, None, None]
+        axis = (face[:, [CHIN]] - face[:, [_FOREHEAD]]) / height[:, None, None]
         gap = down.norm(dim=-1, keepdim=True)
         agape = (
             gap.amax(1, keepdim=True) / (upper[:, -1:] - upper[:, :1]).norm(dim=-1, keepdim=True).clamp_min(1)
