@@ -44,7 +44,7 @@ _BOTH: Final[dict[str, dict[str, float]]] = {
 
 _ONE_SIDE: Final[dict[str, dict[str, float]]] = {
     "contempt": {
-        "mouthSmileRight": 0.55, "mouthDimpleRight": 0.75, "mouthUpperUpRight": 0.20, "cheekSquintRight": 0.35,
+        "mouthSmileRight": 0.42, "mouthDimpleRight": 0.50, "mouthUpperUpRight": 0.12, "cheekSquintRight": 0.30,
         "browOuterUpLeft": 0.25,
     },
 }  # fmt: skip
