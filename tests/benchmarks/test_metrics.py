@@ -153,7 +153,7 @@ def test_skin_detail_sees_blur_and_neither_grain_nor_eyes(metrics: ModuleType, f
     assert abs(metrics.skin_detail(grainy, face) / detail - 1) < 0.2 * abs(plain - 1)
     blind = clean.copy()
     for x, y in face[[159, 386, 13], :2].astype(int):
-        blind[y - 2 : y + 3, x - 5 : x + 6] = 0
+        blind[y - 1 : y + 2, x - 2 : x + 3] = 0
     assert metrics.skin_detail(blind, face) == pytest.approx(detail, rel=2e-3)
 
 
