@@ -1,4 +1,4 @@
-"""Averages over time that do not lag and do not cross cuts."""
+"""Averages over time that do not lag and do not cross cuts, and steps without a corner."""
 
 from __future__ import annotations
 
@@ -24,3 +24,9 @@ def gaussian_mean(values: Tensor, times: Tensor, segments: Tensor, sigma: float)
         weight_sum[:-shift] += weight
         weight_sum[shift:] += weight
     return total / weight_sum
+
+
+def smoothstep(value: Tensor, low: float, high: float) -> Tensor:
+    """0 at `low`, 1 at `high`, level at both ends; `low` may be the larger of the two."""
+    t = ((value - low) / (high - low)).clamp(0, 1)
+    return t * t * (3 - 2 * t)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from talkedit_sdk.face.model import FaceModel
-from talkedit_sdk.face.smooth import gaussian_mean
+from talkedit_sdk.face.smooth import gaussian_mean, smoothstep
 from talkedit_sdk.face.topology import BLENDSHAPES
 from talkedit_sdk.motion import prototypes
 from talkedit_sdk.motion.mouth import LipProjection, hold, hold_features
@@ -18,6 +18,7 @@ from talkedit_sdk.motion.types import MotionEdit, MotionRequest
 
 _LASTING_SIGMA: Final = 0.9  # seconds; longer than a word, shorter than a mood
 _EDIT_SIGMA: Final = 0.05
+_SHUT: Final = (0.80, 0.45)  # eyeBlink at which lids keep their own motion, and at which they are free
 _LIDS: Final = ("eyeWide", "eyeSquint", "eyeBlink")
 
 
@@ -49,6 +50,5 @@ class PrototypeEditor:
         spared = change.clone()
         for side, lids in self._lids.items():
             shut = before[:, BLENDSHAPES.index(f"eyeBlink{side}")]
-            t = ((shut - 0.45) / 0.35).clamp(0, 1)[:, None]
-            spared = torch.where(lids, spared * (1 - t * t * (3 - 2 * t)), spared)
+            spared = torch.where(lids, spared * smoothstep(shut, *_SHUT)[:, None], spared)
         return spared

@@ -7,24 +7,23 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from talkedit_sdk.face.fit import FaceFit
 from talkedit_sdk.face.model import euler_angles
-from talkedit_sdk.face.smooth import gaussian_mean
+from talkedit_sdk.face.smooth import gaussian_mean, smoothstep
 from talkedit_sdk.face.track import FaceTrack, Tracking
 
 FADE_SECONDS: Final = 0.30
-_YAW: Final = (0.70, 1.05)  # radians; full edit below the first, none above the second
-_PITCH: Final = (0.60, 0.95)
-_ERROR: Final = (0.035, 0.070)  # model units of root mean square fit error
+_YAW: Final = (1.05, 0.70)  # radians; no edit above the first, a full one below the second
+_PITCH: Final = (0.95, 0.60)
+_ERROR: Final = (0.070, 0.035)  # model units of root mean square fit error
 _SMOOTHING: Final = 0.08
 
 
 def visibility(fit: FaceFit, times: NDArray[np.float64], segments: NDArray[np.int64]) -> NDArray[np.float32]:
     """(N,) 1 where the face is seen well enough to be edited in full, 0 where it is turned away or the fit failed."""
     pitch, yaw, _ = euler_angles(fit.pose.rotation).abs().unbind(-1)
-    seen = _falling(yaw, *_YAW) * _falling(pitch, *_PITCH) * _falling(fit.error, *_ERROR)
+    seen = smoothstep(yaw, *_YAW) * smoothstep(pitch, *_PITCH) * smoothstep(fit.error, *_ERROR)
     return _lowest_nearby(seen.cpu().numpy(), times, segments)
 
 
@@ -49,14 +48,9 @@ def edge_fade(track: FaceTrack, tracking: Tracking) -> NDArray[np.float32]:
     return fade
 
 
-def _falling(value: Tensor, full: float, none: float) -> Tensor:
-    t = ((none - value) / (none - full)).clamp(0, 1)
-    return t * t * (3 - 2 * t)
-
-
 def _eased(t: NDArray[np.float64]) -> NDArray[np.float32]:
-    t = np.clip(t, 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
+    eased: NDArray[np.float32] = smoothstep(torch.from_numpy(t), 0, 1).numpy().astype(np.float32)
+    return eased
 
 
 def _lowest_nearby(

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from talkedit_sdk.face.fit import solve_bounded
 from talkedit_sdk.face.model import FaceModel
+from talkedit_sdk.face.smooth import smoothstep
 from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, LIP_PAIRS, LIPS_INNER, LIPS_OUTER, MOUTH_CORNERS, VERTICES
 
 CLOSED: Final = 0.012
@@ -39,9 +40,7 @@ def lip_gaps(vertices: Tensor) -> Tensor:
 
 def closedness(gaps: Tensor) -> Tensor:
     """(T, 5) gaps -> (T,) 1 where the lips touch, 0 where they are clearly open, smooth between."""
-    middle = gaps[:, 1:4].mean(1)
-    t = ((_OPEN - middle) / (_OPEN - CLOSED)).clamp(0, 1)
-    return t * t * (3 - 2 * t)
+    return smoothstep(gaps[:, 1:4].mean(1), _OPEN, CLOSED)
 
 
 def hold(mouth_weight: float, gaps: Tensor) -> Tensor:

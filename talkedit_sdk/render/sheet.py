@@ -154,10 +154,7 @@ class Sheet:
             reach=torch.stack([result.amin(1), result.amax(1)], 1),
             bared=opened.amax((1, 2)),
         )
-        opacity = torch.cat([torch.ones_like(length), torch.zeros_like(length)], 1)
-        edge = margin + lashes
-        strip = torch.cat([margin, edge], 1)
-        return Opening(inside, _layer(strip, strip + motion.repeat(1, 2, 1), opacity, self._lash_rim))
+        return Opening(inside, _rim(margin, margin + lashes, motion, self._lash_rim))
 
     def _unseen(self, source: Tensor, result: Tensor, lower_share: Tensor, height: Tensor) -> Tensor:
         """(T, 7 * N, 2) how much of the mouth interior the frame does not show. Darkness: where jaws part, where the
@@ -219,11 +216,14 @@ class Sheet:
         inward = (_opposite(margin) - margin) / 2
         length = inward.norm(dim=-1, keepdim=True).clamp_min(1e-3)
         inner = margin + inward * (_LIP_RIM * height[:, None, None] / length).clamp(max=0.5)
-        opacity = torch.cat([torch.ones_like(length), torch.zeros_like(length)], 1)
-        rim = _layer(
-            torch.cat([margin, inner], 1), torch.cat([margin + motion, inner + motion], 1), opacity, self._lip_rim
-        )
-        return Opening(inside, rim)
+        return Opening(inside, _rim(margin, inner, motion, self._lip_rim))
+
+
+def _rim(margin: Tensor, inner: Tensor, motion: Tensor, triangles: Tensor) -> Layer:
+    """The band from a margin to an inner line, all of which moves with the margin and fades out towards the inside."""
+    strip = torch.cat([margin, inner], 1)
+    opacity = torch.cat([torch.ones_like(margin[..., :1]), torch.zeros_like(inner[..., :1])], 1)
+    return _layer(strip, strip + motion.repeat(1, 2, 1), opacity, triangles)
 
 
 def _layer(source: Tensor, result: Tensor, extra: Tensor, triangles: Tensor) -> Layer:

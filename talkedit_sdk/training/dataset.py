@@ -21,7 +21,6 @@ from talkedit_sdk.face.topology import INDEX, VERTICES
 from talkedit_sdk.face.track import Tracker
 from talkedit_sdk.training.basis import Recording
 from talkedit_sdk.video.source import open_source
-from talkedit_sdk.video.types import Frame
 
 SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".ogv", ".jpg", ".jpeg", ".png", ".webp"})
 _MARGIN: Final = 0.9  # half side of the crop that the teacher sees, in longest sides of the landmark box
@@ -133,14 +132,10 @@ def _measure(path: Path, tracker: Tracker, teacher: Teacher) -> tuple[NDArray[np
         if not faces:
             return nothing
         where = dict(zip(faces[0].frames.tolist(), faces[0].landmarks, strict=True))
-        pairs = [(where[f.index], _score(f, where[f.index], teacher)) for f in source.frames() if f.index in where]
+        pairs = [(where[f.index], teacher.scores(f.rgb, where[f.index])) for f in source.frames() if f.index in where]
     finally:
         source.close()
     kept = [(landmarks[:VERTICES], scores) for landmarks, scores in pairs if scores is not None]
     if not kept:
         return nothing
     return np.stack([v for v, _ in kept]).astype(np.float32), np.stack([s for _, s in kept])
-
-
-def _score(frame: Frame, landmarks: NDArray[np.float32], teacher: Teacher) -> NDArray[np.float32] | None:
-    return teacher.scores(frame.rgb, landmarks)
