@@ -20,13 +20,13 @@ from torch import Tensor
 from talkedit_sdk.clip import Clip, Curves
 from talkedit_sdk.face.fit import FaceFit
 from talkedit_sdk.face.model import FaceModel
-from talkedit_sdk.face.topology import BLENDSHAPES, VERTICES
+from talkedit_sdk.face.topology import BLENDSHAPES, CHIN, VERTICES
 from talkedit_sdk.face.track import FaceTrack
 from talkedit_sdk.motion.mouth import LipGuard
 from talkedit_sdk.motion.types import MotionEdit
 from talkedit_sdk.progress import ProgressLike, reporting
 from talkedit_sdk.render.renderer import Renderer
-from talkedit_sdk.render.sheet import CHIN, Placement
+from talkedit_sdk.render.sheet import Placement
 from talkedit_sdk.report import EditReport
 from talkedit_sdk.threads import single_threaded, single_threaded_pool
 from talkedit_sdk.video.output import check_output

@@ -69,6 +69,10 @@ LIP_PAIRS: Final = ((81, 178), (82, 87), (13, 14), (312, 317), (311, 402))
 
 MOUTH_CORNERS: Final = (61, 291)
 
+FOREHEAD: Final = 10
+CHIN: Final = 152
+"""Top and bottom of the outline; their distance is the height of the face."""
+
 
 def mirrored_name(name: str) -> str:
     """Name of the blendshape on the other side of the face, itself if it has no side."""

@@ -13,7 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-Window = tuple[int, int, int, int]
+from talkedit_sdk.render.canvas import Window
 
 _AROUND: Final = (1.4, 2.2)  # iris radii along the eye: circles up to the first, straight up and down from the second
 _FOLD: Final = 0.5

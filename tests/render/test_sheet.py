@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from talkedit_sdk.face.topology import EYE_LEFT, EYE_RIGHT, LIPS_INNER, OVAL, VERTICES
-from talkedit_sdk.render.sheet import Layer, Sheet
+from talkedit_sdk.render.layer import Layer
+from talkedit_sdk.render.sheet import Sheet
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +16,7 @@ def sheet(model):
 def layers_of(placement):
     meshes = [placement.skin]
     for opening in placement.openings:
-        meshes += [part for part in (opening.inside, opening.rim) if isinstance(part, Layer)]
+        meshes += [part for part in (getattr(opening, "interior", None), opening.rim) if isinstance(part, Layer)]
     return meshes
 
 
