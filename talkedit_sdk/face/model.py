@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from talkedit_sdk.errors import WeightsError
 from talkedit_sdk.face.regressor import CoefficientRegressor
+from talkedit_sdk.face.smooth import smoothstep
 from talkedit_sdk.face.topology import BLENDSHAPES, VERTICES
 
 FORMAT: Final = 1
@@ -21,6 +23,7 @@ POSE_TERMS: Final = 9
 REACH: Final = 1.35
 """Displacement at coefficient 1 relative to that at a teacher score of 1. Scores saturate and regression on them comes
 out short, so that a face in earnest goes further than the basis at score 1; the coefficients keep room for it."""
+_UPPER_FACE: Final = (0.1, -0.2)  # y on the mean face to which brows and lids move nothing, and from where all
 _MAX_BYTES: Final = 64 * 2**20
 _MAX_CONFIG_BYTES: Final = 2**20
 _VERTEX_NUMBERS: Final = frozenset({"triangles", "mirror"})
@@ -85,7 +88,15 @@ class FaceModel:
 
     def motion(self, change: Tensor) -> Tensor:
         """(..., 52) difference of coefficients -> (..., 468, 3) offsets in model units to be rendered."""
-        return self.displacement(change) * self.mobility[:, None]
+        return torch.einsum("...k,kvc->...vc", change, self.rendered)
+
+    @cached_property
+    def rendered(self) -> Tensor:
+        """(52, 468, 3) the part of `expression` that is rendered: nothing on bone, and nothing of brows and lids from
+        the tip of the nose downwards. There the landmarks sink when brows go up, but no muscle of them pulls."""
+        upper = torch.tensor([name.startswith(("brow", "eye")) for name in BLENDSHAPES], device=self.device)
+        share = torch.where(upper[:, None], smoothstep(self.mean[:, 1], *_UPPER_FACE), 1.0)
+        return self.expression * (share * self.mobility)[..., None]
 
     def save(self, folder: Path, summary: dict[str, object]) -> None:
         """Writes `face.safetensors` (half precision where that is exact enough) and `face.json` into `folder`."""

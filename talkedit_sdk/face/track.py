@@ -16,6 +16,22 @@ LANDMARKS = 478
 
 
 @dataclass(frozen=True)
+class MouthView:
+    """An open mouth.
+
+    Members:
+        landmarks: (478, 3) float32 of the whole face, pixels of the crop.
+        rgb: (h, w, 3) uint8, the surroundings of the lips.
+        parting: (5,) float32, where upper and lower teeth part, as shares of the gap between the lips from the upper to
+            the lower one at the five `LIP_PAIRS`.
+    """
+
+    landmarks: NDArray[np.float32]
+    rgb: NDArray[np.uint8]
+    parting: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class FaceTrack:
     """One person through a clip.
 
@@ -26,6 +42,14 @@ class FaceTrack:
             May be backed by a temporary file; treat as read-only.
         confidence: (N,) float32 in [0, 1].
         segments: (N,) int64, equal for frames over which motion is continuous; changes at a cut or after an absence.
+        textures: (N, 48, 48, 3) uint8 RGB, the skin unrolled (`TexelMap`); None if the tracker gathers none. May be
+            backed by a temporary file; treat as read-only.
+        hands: (N, 2, 21, 2) float32 pixels, landmarks of the hands around (`HandFinder`), NaN where there are none;
+            None and read-only as `textures`.
+        mouths: views into the open mouth, in order of openness; none where it is never open.
+        eyes: (K, 64, 128, 3) uint8 RGB, a few views of both eyes and what is around them (`EyeViews`); None if nobody
+            looked.
+        partings: (N, 5) float32, where upper and lower teeth part, as in `MouthView`; None if nobody looked.
     """
 
     identity: int
@@ -33,6 +57,11 @@ class FaceTrack:
     landmarks: NDArray[np.float32]
     confidence: NDArray[np.float32]
     segments: NDArray[np.int64]
+    textures: NDArray[np.uint8] | None = None
+    hands: NDArray[np.float32] | None = None
+    mouths: tuple[MouthView, ...] = ()
+    eyes: NDArray[np.uint8] | None = None
+    partings: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,12 @@ from talkedit_sdk.face.topology import (
     BLENDSHAPES,
     BROW_LEFT,
     BROW_RIGHT,
+    CHIN,
     EYE_LEFT,
     EYE_RIGHT,
     INDEX,
     LIP_PAIRS,
+    LIPS_OUTER,
     MOUTH_CORNERS,
     OUTER_EYE_CORNERS,
     OVAL,
@@ -313,3 +315,18 @@ def test_models_do_not_change(model):
         model.mean = torch.zeros(3)
     doubled = replace(model, mean=2 * model.mean)
     assert np.isfinite(float(doubled.mean.sum()))
+
+
+def test_brows_and_lids_pull_nothing_below_the_nose(model):
+    """The detector sinks mouth and jaw when brows go up; only what the jaw and the lips do is rendered there."""
+    lower = [*LIPS_OUTER, CHIN, 205, 425, 172, 397]
+    for name in BLENDSHAPES:
+        one_hot = torch.eye(52)[INDEX[name]]
+        landmarks, rendered = model.displacement(one_hot), model.motion(one_hot)
+        if name.startswith(("brow", "eye")):
+            assert rendered[lower].norm(dim=1).max() < 1e-4
+            upper = model.mean[:, 1] < -0.25
+            torch.testing.assert_close(rendered[upper], (landmarks * model.mobility[:, None])[upper])
+        else:
+            torch.testing.assert_close(rendered, landmarks * model.mobility[:, None])
+    assert model.displacement(torch.eye(52)[INDEX["browInnerUp"]])[lower, 1].mean() > 0.005, "else nothing to take out"

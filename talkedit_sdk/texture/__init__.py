@@ -1,0 +1,1 @@
+"""What the skin looks like, unrolled onto the plane of the face mesh, and where something hides it."""
