@@ -14,7 +14,7 @@ from talkedit_sdk.face.smooth import gaussian_mean, smoothstep
 from talkedit_sdk.face.track import FaceTrack, Tracking
 
 FADE_SECONDS: Final = 0.30
-_YAW: Final = (1.05, 0.70)  # radians; no edit above the first, a full one below the second
+_YAW: Final = (1.15, 0.85)  # radians; no edit above the first, a full one below the second
 _PITCH: Final = (0.95, 0.60)
 _ERROR: Final = (0.070, 0.035)  # model units of root mean square fit error
 _SMOOTHING: Final = 0.08

@@ -28,6 +28,9 @@ _ITERATIONS: Final = 100
 _SEAL: Final = 0.5  # of the gap that closed lips show
 _SEALED_FROM: Final = 0.01  # model units of motion
 _LIFT: Final = 0.008  # model units that an upper lip may rise over teeth, and a little more where many are seen
+_DRAPE: Final = 0.24  # model units below the lower lip in which skin goes down with it
+_LIPS: Final = (*LIPS_INNER, *LIPS_OUTER)
+_BELOW: Final = LIPS_OUTER[len(LIPS_OUTER) // 2 + 1 :]
 _FREE: Final = ("jaw", "mouth")  # what may give way, by the first letters of its name
 _EXPRESSIVE: Final[dict[str, float]] = {"mouthSmile": 12.0, "mouthFrown": 12.0, "mouthDimple": 2.0, "mouthUpperUp": 2.0}
 
@@ -43,25 +46,11 @@ def closedness(gaps: Tensor) -> Tensor:
     return smoothstep(gaps[:, 1:4].mean(1), _OPEN, CLOSED)
 
 
-def hold(mouth_weight: float, gaps: Tensor) -> Tensor:
-    """(T,) how firmly the lips are held: the mouth weight, raised where the source's lips are closed.
-
-    0 stays 0 and 1 stays 1; in between closures (b, p, m) are held more firmly than vowels.
-    """
-    return mouth_weight ** (1 - 0.8 * closedness(gaps))
-
-
-def hold_features(held: Tensor, mouth_weight: float) -> Tensor:
-    """(T,) hold of the openings -> (T, 8) of all features: a closure says nothing of how wide closed lips may smile."""
-    rest = torch.full((len(held), 3), mouth_weight, device=held.device)
-    return torch.cat([held[:, None].expand(-1, len(LIP_PAIRS)), rest], 1)
-
-
 class LipProjection:
     """Edited coefficients whose lips keep a share of the source's features."""
 
     def __init__(self, model: FaceModel) -> None:
-        basis = model.expression
+        basis = model.rendered
         upper, lower = ([pair[side] for pair in LIP_PAIRS] for side in (0, 1))
         openings = basis[:, lower, 1] - basis[:, upper, 1]
         width = basis[:, [MOUTH_CORNERS[1]], 0] - basis[:, [MOUTH_CORNERS[0]], 0]
@@ -104,6 +93,7 @@ class LipGuard:
         self._weights = _spread(mean)
         columns = torch.linspace(-1, 1, half - 1, device=mean.device).abs()
         self._middle = ((1 - columns) / 0.5).clamp(0, 1)
+        self._drape = _drape(mean)
 
     def __call__(self, offsets: Tensor, vertices: Tensor, held: Tensor) -> Tensor:
         """Corrects displacements of the whole face.
@@ -127,6 +117,8 @@ class LipGuard:
         parted = ((gap + allowed - CLOSED) / (_OPEN - CLOSED)).clamp(0, 1)
         too_high = parted * self._middle * (lifted - _LIFT - 0.3 * gap.clamp_min(0)).clamp_min(0)
         corrected[..., 1] += too_high @ (2 * self._weights.abs())
+        below = corrected[:, list(_BELOW), 1].clamp_min(0) @ self._drape
+        corrected[..., 1] = torch.where(self._drape.any(0), corrected[..., 1].maximum(below), corrected[..., 1])
         return corrected
 
     def _seal(self, gap: Tensor, offsets: Tensor, held: Tensor) -> Tensor:
@@ -134,6 +126,21 @@ class LipGuard:
         moving = (offsets[:, self._upper].square().sum(-1).sqrt().amax(1) / _SEALED_FROM).clamp(0, 1)
         touching = ((_OPEN - gap) / (_OPEN - CLOSED)).clamp(0, 1).square()
         return _SEAL * gap.clamp_min(0) * touching * (held * moving)[:, None]
+
+
+def _drape(mean: Tensor) -> Tensor:
+    """(9, 468) share of the way down of the lower lip's edge that the skin below goes along at least, or it would pile
+    up in a line right under the lip."""
+    edge = mean[list(_BELOW)]
+    width = (edge[1:, 0] - edge[:-1, 0]).abs().mean()
+    near = torch.exp(-0.5 * ((mean[None, :, 0] - edge[:, None, 0]) / width) ** 2)
+    down = mean[:, 1] - (near * edge[:, 1:2]).sum(0) / near.sum(0).clamp_min(1e-3)
+    beside = torch.cdist(mean, edge).min(1).values
+    share = near / near.sum(0).clamp_min(1e-3) * smoothstep(beside, _DRAPE, 0)
+    share[
+        :, (down <= 0) | torch.isin(torch.arange(VERTICES, device=mean.device), torch.tensor(_LIPS, device=mean.device))
+    ] = 0
+    return share
 
 
 def _spread(mean: Tensor) -> Tensor:

@@ -7,8 +7,6 @@ from typing import Protocol
 
 from torch import Tensor
 
-from talkedit_sdk.emotion import Emotion
-
 
 @dataclass(frozen=True)
 class MotionRequest:
@@ -18,19 +16,21 @@ class MotionRequest:
         coefficients: (T, 52) in [0, 1], as fitted.
         times: (T,) float64 seconds, ascending.
         segments: (T,) int64; motion is continuous within equal values.
-        emotion: target.
+        emotion: (T, 8) shares of the target that sum to 1, order `EMOTIONS`.
         intensity: (T,) float32, 0 to 1.5, fades at the ends of tracks included.
         mouth_weight: 0 (the emotion shapes the mouth) to 1 (the source's lips).
         lip_gaps: (T, 5) vertical distance of the inner lips in the source at `LIP_PAIRS`, model units.
+        style: seed of how this person shows emotions; 0 for the middle of all styles.
     """
 
     coefficients: Tensor
     times: Tensor
     segments: Tensor
-    emotion: Emotion
+    emotion: Tensor
     intensity: Tensor
     mouth_weight: float
     lip_gaps: Tensor
+    style: int = 0
 
 
 @dataclass(frozen=True)

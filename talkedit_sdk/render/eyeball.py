@@ -1,8 +1,8 @@
-"""What a lid lays bare: the eyeball, continued from what the source shows of it.
+"""The eyeball under lids that move.
 
-An eyeball looks nearly the same all around the centre of its iris. A point that the source hides behind a lid is
-therefore shown as the visible point at the same distance from that centre, found by sliding along the circle: the iris
-stays round, the white stays white, catch lights are not doubled.
+What lies right under the margin of a lid goes along with it, lashes and shadow included; towards the middle of the eye
+the motion dies away, because the eyeball keeps still. In between iris and white are drawn out or pushed together, along
+the lids as well as up and down, so that the edge of the iris stays on its circle.
 """
 
 from __future__ import annotations
@@ -13,109 +13,96 @@ from typing import Final
 import torch
 from torch import Tensor
 
+from talkedit_sdk.face.smooth import smoothstep
 from talkedit_sdk.render.canvas import Window
 
-_AROUND: Final = (1.4, 2.2)  # iris radii along the eye: circles up to the first, straight up and down from the second
-_FOLD: Final = 0.5
-_INNER: Final = 0.75  # share of the visible eye that is surely eyeball and not lid
+_EDGE: Final = 1.1  # radius of the circle that is kept, iris radii; landmarks lie a little inside or outside
+_NARROWEST: Final = 0.6  # of what the iris is as wide as where a lid uncovers it, for it may be less round than thought
+_AROUND: Final = (1.4, 2.2)  # iris radii along the eye from which points go straight up and down, if it reaches so far
+_WHITE: Final = 0.8  # share of the way to the corners that is surely eyeball
+_DEPTH: Final = (0.9, 0.45)  # share of half the gap over which motion dies away: of a lid that lifts, of one that falls
+_SHUT: Final = (0.7, 0.3)  # gap in iris radii above which the eyeball is seen, and below which there are only lids
 
 
 @dataclass(frozen=True)
 class Eyeball:
-    """An eye in a batch of frames.
+    """An eye in a batch of frames, in pixels.
 
     Members:
-        upper, lower: (T, N, 2) pixels, edges of what the source shows, from the outer to the inner corner.
-        centre: (T, 2) pixels, of the iris.
-        radius: (T,) pixels.
-        reach: (T, 2, 2) pixels, top left and bottom right of what the result may show.
-        bared: (T,) pixels by which lids lift at most.
+        upper, lower: (T, N, 2) margins of the lids in the source, from the outer to the inner corner.
+        raising, lowering: (T, N, 2) their motion.
+        axes: (T, 2, 2) unit vectors along the eye, from the outer to the inner corner, and down.
+        centre: (T, 2) of the iris.
+        radius: (T,) of the iris.
     """
 
     upper: Tensor
     lower: Tensor
+    raising: Tensor
+    lowering: Tensor
+    axes: Tensor
     centre: Tensor
     radius: Tensor
-    reach: Tensor
-    bared: Tensor
 
     def __getitem__(self, rows: slice | Tensor) -> Eyeball:
         return Eyeball(*(getattr(self, field.name)[rows] for field in fields(self)))
 
-    def shifts(self, window: Window) -> tuple[Tensor, Tensor]:
-        """Two shifts (B, h, w, 2) from each pixel of a window to its colour in the source, 0 where it is visible there:
-        one found by sliding to the left, one to the right. The darker of both colours is free of catch lights."""
+    def shift(self, window: Window) -> Tensor:
+        """(B, h, w, 2) from each pixel of a window to its colour in the source."""
         top, bottom, left, right = window
-        device = self.centre.device
+        device, size = self.centre.device, (bottom - top, right - left)
         rows = torch.arange(top, bottom, dtype=torch.float32, device=device)
         columns = torch.arange(left, right, dtype=torch.float32, device=device)
         pixels = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1).reshape(1, -1, 2)
-        axes = self._axes()
-        place, upper, lower = (
-            torch.einsum("tij,tnj->tni", axes, points - self.centre[:, None])
-            for points in (pixels.expand(len(axes), -1, -1), self.upper, self.lower)
-        )
-        place, upper, lower, radius, twice = (
-            torch.cat([tensor, tensor]) for tensor in (place, upper, lower, self.radius, axes)
-        )
-        sides = torch.tensor([-1.0, 1.0], device=device).repeat_interleave(len(axes))[:, None]
-        moved = _slide(place, upper, lower, radius, sides) - place
-        shifts = torch.einsum("tij,tni->tnj", twice, moved).reshape(2, -1, bottom - top, right - left, 2)
-        return shifts[0], shifts[1]
+        place = self._along(pixels - self.centre[:, None])
+        x, y = place.unbind(-1)
+        raised, lowered = self._along(self.raising), self._along(self.lowering)
+        upper, raised = _at(x, self._along(self.upper - self.centre[:, None]) + raised, raised)
+        lower, lowered = _at(x, self._along(self.lower - self.centre[:, None]) + lowered, lowered)
+        half = ((lower - upper) / 2).clamp_min(1e-3)
+        with_upper = _share((y - upper) / half, raised[..., 1] < 0)
+        with_lower = _share((lower - y) / half, lowered[..., 1] > 0)
+        shut = smoothstep(2 * half / self.radius[:, None], *_SHUT)[..., None]
+        motion = with_upper * raised + with_lower * lowered
+        motion = motion + (1 - with_upper - with_lower) * shut * (raised + lowered) / 2
+        aside, level = (place - motion).unbind(-1)
+        corners = self._along(self.upper[:, [0, -1]] - self.centre[:, None])[..., 0]
+        aside = _beside(aside, y, level, self.radius[:, None], corners)
+        moved = torch.stack([aside, level], -1) - place
+        return torch.einsum("tij,tni->tnj", self.axes, moved).reshape(-1, *size, 2)
 
-    def _axes(self) -> Tensor:
-        """(T, 2, 2) unit vectors along the eye and down."""
-        along = self.upper[:, -1] - self.upper[:, 0]
-        along = along / along.norm(dim=-1, keepdim=True).clamp_min(1e-3)
-        down = torch.stack([-along[:, 1], along[:, 0]], -1)
-        return torch.stack([along, torch.where(down[:, 1:] < 0, -down, down)], 1)
-
-
-def _slide(place: Tensor, upper: Tensor, lower: Tensor, radius: Tensor, side: Tensor) -> Tensor:
-    """(T, M, 2) points in the eye's axes, origin at the iris -> visible points on the same circle at a side (T, 1)."""
-    x, y = place.unbind(-1)
-    distance = x.square() + y.square()
-    far = ((x.abs() / radius[:, None] - _AROUND[0]) / (_AROUND[1] - _AROUND[0])).clamp(0, 1)
-    # Beside the iris a point stays on its own side; only under and over it there is a choice.
-    way = torch.where(x.abs() < radius[:, None], side.expand_as(x), torch.sign(x))
-    low, high = (_INNER * edge for edge in (upper[:, :1, 0], upper[:, -1:, 0]))
-    top, bottom = _height(x, upper), _height(x, lower)
-    hidden = (y < top) | (y > bottom)
-    aside, level = _on_circle(x, y, distance, way, top, bottom, far, low, high)
-    aside, level = _on_circle(x, y, distance, way, _height(aside, upper), _height(aside, lower), far, low, high)
-    return torch.where(hidden[..., None], torch.stack([aside, level], -1), place)
+    def _along(self, vectors: Tensor) -> Tensor:
+        """(T, M, 2) in the picture -> (T, M, 2) along the eye and down."""
+        return torch.einsum("tij,tmj->tmi", self.axes, vectors)
 
 
-def _on_circle(
-    x: Tensor,
-    y: Tensor,
-    distance: Tensor,
-    way: Tensor,
-    top: Tensor,
-    bottom: Tensor,
-    far: Tensor,
-    low: Tensor,
-    high: Tensor,
-) -> tuple[Tensor, Tensor]:
-    """A height well between the lids' edges, and the place at that height that is as far from the iris as (x, y)."""
-    middle = (top + bottom) / 2
-    below, above = middle + _INNER * (bottom - middle), middle + _INNER * (top - middle)
-    # Folded back rather than cut off, so that no row of pixels is drawn out into streaks.
-    level = _clamp(y, above, below)
-    level = _clamp(level - _FOLD * (y - level), torch.minimum(above, middle), torch.maximum(below, middle))
-    slid = way * (distance - level.square()).clamp_min(0).sqrt()
-    return torch.maximum(torch.minimum(slid + far * (x - slid), high), low), level
+def _share(depth: Tensor, lifts: Tensor) -> Tensor:
+    """(T, M, 1) how much of the motion of a lid's margin there is at a depth, relative to half the gap, under it."""
+    open_, cover = _DEPTH
+    return 1 - smoothstep(depth / torch.where(lifts, open_, cover), 0, 1)[..., None]
 
 
-def _clamp(value: Tensor, low: Tensor, high: Tensor) -> Tensor:
-    return torch.minimum(torch.maximum(value, torch.minimum(low, high)), high)
+def _beside(x: Tensor, y: Tensor, level: Tensor, radius: Tensor, corners: Tensor) -> Tensor:
+    """(T, M) where at a level there is what belongs to (x, y), in the eye's axes, origin at the iris: as far from its
+    middle line relative to the edge of the iris at either height. `corners` (T, 2) are those of the eye."""
+    low, high = (bound * radius for bound in _AROUND)
+    reach = torch.minimum(torch.maximum(_WHITE * corners.abs(), low), high)
+    beyond = torch.where(x < 0, reach[:, :1], reach[:, 1:])
+    circle = (_EDGE * radius).square()
+    edge, edge_there = ((circle - height.square()).clamp_min(0).sqrt() for height in (y, level))
+    edge, aside = torch.maximum(edge, _NARROWEST * edge_there), x.abs()
+    iris = aside * edge_there / edge.clamp_min(1e-3)
+    white = edge_there + (aside - edge) * (beyond - edge_there) / (beyond - edge)
+    return x.sign() * torch.where(aside < edge, iris, torch.where(aside < beyond, white, aside))
 
 
-def _height(x: Tensor, edge: Tensor) -> Tensor:
-    """(T, M) height of an edge (T, N, 2) at x (T, M), straight between its points."""
+def _at(x: Tensor, edge: Tensor, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Heights (T, M) of an edge (T, N, 2), and what is given along it (T, N, 2 -> T, M, 2), at x (T, M)."""
     knots = edge[..., 0].cummax(1).values.contiguous()
     after = torch.searchsorted(knots, x.contiguous()).clamp(1, knots.shape[1] - 1)
     x0, x1 = knots.gather(1, after - 1), knots.gather(1, after)
-    y0, y1 = edge[..., 1].gather(1, after - 1), edge[..., 1].gather(1, after)
-    share = ((x - x0) / (x1 - x0).clamp_min(1e-3)).clamp(0, 1)
-    return y0 + share * (y1 - y0)
+    share = ((x - x0) / (x1 - x0).clamp_min(1e-3)).clamp(0, 1)[..., None]
+    given = torch.cat([edge[..., 1:], values], -1)
+    index = after[..., None].expand(-1, -1, given.shape[-1])
+    found = torch.lerp(given.gather(1, index - 1), given.gather(1, index), share)
+    return found[..., 0], found[..., 1:]

@@ -1,5 +1,5 @@
-"""The mouth opening: teeth that keep still with skull and jaw, gums and darkness where the frame shows nothing, and the
-rim of the lips over them."""
+"""The mouth opening: what lies behind the lips, from the frame itself or from other views of it, and the rim of the
+lips over it."""
 
 from __future__ import annotations
 
@@ -9,143 +9,178 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from talkedit_sdk.face.topology import CHIN, FOREHEAD, LIPS_INNER
+from talkedit_sdk.face.smooth import smoothstep
+from talkedit_sdk.face.topology import CHIN, FOREHEAD, LIPS_INNER, VERTICES
 from talkedit_sdk.render.canvas import Canvas, Window
-from talkedit_sdk.render.layer import Layer, between, grid, opposite, rim
+from talkedit_sdk.render.gallery import Behind
+from talkedit_sdk.render.interior import LOWER, UPPER, Interior, Look, resampled
+from talkedit_sdk.render.layer import Layer, between, grid, opposite
 
+_ROWS: Final = 25  # of vertices between the lips
+_COLUMNS: Final = 41
+_MIDDLE: Final = [_COLUMNS // 2 + step for step in (-4, 0, 4)]  # three landmarks of the lips, as in `Interior.gap`
 _LIP_RIM: Final = 0.008  # depth of the rim of the mouth, face heights
-_LIP_EDGE: Final = 0.014  # how far the lips' own colour reaches into the opening, face heights
-_GUMS: Final = 0.12  # share of the opening under the upper lip that gives way when the lip lifts
-_CLEFT: Final = 0.08  # share of the opening where upper and lower teeth part
-_LOWER_TEETH: Final = 0.35  # share of a mouth wide open that moves with the jaw; nothing of one that is hardly open
-_CAVITY: Final = (0.20, 0.10, 0.10)  # colour of a mouth that opens on nothing known, relative to what was there
-_GUM_COLOUR: Final = (0.85, 0.62, 0.64)  # relative to the lips
-_GUM_EDGE: Final = 2.5  # how abruptly teeth end in them
-_SHADOW: Final = 0.6
+
+# Where the frame's own pixels give way to a view, in face heights:
+_WIDER: Final = (0.003, 0.014)  # the lips part that much further
+_OPEN: Final = (0.006, 0.016)  # the lips are apart at all
+_FEATHER: Final = 0.010  # below the frame's own upper teeth
+_BEYOND: Final = (0.007, 0.014)  # the lower lip is that far off what the frame shows
+_BETWEEN: Final = (0.003, 0.010)  # its teeth part that far
+_BARE: Final = 0.007  # what lies at the lower lip may be drawn out that far
+
+_DRAWN_OUT: Final = (0.012, 0.030)  # face heights beyond what a picture shows: still like its edge, gums or darkness
+
+# Shadows, 0 to 1, and how far they reach, face heights:
+_DARK: Final = 0.45  # over what neither frame nor view shows
+_LIT_BELOW: Final = 0.4
+_DEEP: Final = (0.006, 0.035)
+_SHADOW: Final = 0.5  # in the last gap of closing lips
+_SLIT: Final = 0.02
+_UNDER: Final = 0.15  # of the upper lip
+_LIP_SHADOW: Final = 0.02
+_DIM: Final = 0.4  # in a mouth that hardly opens, and in the corners
+_CORNERS: Final = (0.6, 0.95)  # from where to where, between the middle of the mouth and its corners
+_NARROW: Final = (0.07, 0.0)
+
+_PARTED: Final = (0.002, 0.016)  # face heights between teeth: nothing of the throat is seen, enough of it
+_HOLLOW: Final = 0.9
+_CAVITY: Final = (0.24, 0.17, 0.17)  # colour of the throat, relative to the lips
+_GUMS: Final = (0.45, 0.25)  # own light, and that of what is behind
+_VISIBLE: Final = 1 / 255
 
 
 @dataclass(frozen=True)
 class MouthOpening:
-    """An `Opening`: `interior` is a mesh with shares of darkness and of gums."""
+    """An `Opening`. Attributes of `interior`: shift to the frame (2), shift to the view (2), share of the view, then
+    light, gums and darkness of the frame's pixels, the same of the view's."""
 
     interior: Layer
     rim: Layer
+    behind: Behind
 
     @property
     def reach(self) -> Tensor:
         return self.interior.vertices[..., :2]
 
     def __getitem__(self, rows: slice | Tensor) -> MouthOpening:
-        return MouthOpening(self.interior[rows], self.rim[rows])
+        return MouthOpening(self.interior[rows], self.rim[rows], self.behind[rows])
 
     def inside(self, canvas: Canvas, window: Window, rim: Tensor, opacity: Tensor) -> tuple[Tensor, Tensor]:
-        """Teeth as the frame shows them, gums where the upper lip lifts off them, darkness where jaws part over what
-        the frame does not show."""
-        lips = _mean(rim.float(), opacity > 0.5)
-        values, drawn = self.interior.drawn(canvas, window)
-        colour, dark, gums = canvas.sample(values[..., :2], window).float(), values[..., 2:3], values[..., 3:]
-        within = dark > 0
-        known = within.flatten(1).any(1)[:, None, None, None]
-        cavity = torch.where(known, _mean(colour, within), lips) * torch.tensor(_CAVITY, device=canvas.device)
-        gum_colour = lips * torch.tensor(_GUM_COLOUR, device=canvas.device)
-        colour = colour + (_GUM_EDGE * gums).clamp(0, 1) * (gum_colour - colour)
-        # The last slivers at the corners, where lips widen over nothing, are in the shadow of the lips.
-        dark = torch.where(drawn[..., None], dark, torch.full_like(dark, _SHADOW))
-        return colour + dark * (cavity - colour), opacity
+        """Teeth as the frame shows them, and a view of the same mouth where it opens further."""
+        lips = (rim.float() * opacity).sum((1, 2), keepdim=True) / opacity.sum((1, 2), keepdim=True).clamp_min(1)
+        values, _ = self.interior.drawn(canvas, window)
+        share = values[..., 4:5]
+        colour = _fleshed(canvas.sample(values[..., :2], window).float(), lips, values[..., 5:8])
+        if float(share.max()) > _VISIBLE:
+            view = _fleshed(self.behind.sample(canvas, values[..., 2:4], window), lips, values[..., 8:11])
+            colour = colour + share * (view - colour)
+        return colour, opacity
 
 
 class MouthMesh:
     """Topology of the mouth's layers and how they follow the landmarks."""
 
     def __init__(self, device: torch.device) -> None:
-        half = len(LIPS_INNER) // 2
-        self._upper = torch.tensor(LIPS_INNER[: half + 1], device=device)
-        self._lower = torch.tensor([LIPS_INNER[0], *LIPS_INNER[half:][::-1]], device=device)
+        self._upper, self._lower = (torch.tensor(side, device=device) for side in (UPPER, LOWER))
         self._lips = torch.tensor(LIPS_INNER, device=device)
-        self._interior = grid(7, half + 1, False, device)
+        self._interior = grid(_ROWS, _COLUMNS, False, device)
         self._rim = grid(2, len(LIPS_INNER), True, device)
 
-    def place(self, face: Tensor, offsets: Tensor, jaw: Tensor, height: Tensor) -> MouthOpening:
+    def place(self, landmarks: Tensor, offsets: Tensor, jaw: Tensor, height: Tensor, behind: Behind) -> MouthOpening:
         """Upper teeth keep still with the skull, lower teeth and tongue follow the jaw, lips slide over both.
 
         Args:
-            face: (T, 468, 3) pixels of the source.
+            landmarks: (T, 478, 3) pixels of the source.
             offsets: (T, 468, 3) pixels to the result.
-            jaw: (T, 1, 3) pixels by which the bone under the chin moves.
+            jaw: (T, 3) pixels by which the bone under the chin moves.
             height: (T,) of the face, pixels.
+            behind: what is known of the same mouth beyond these frames.
         """
-        upper, lower = face[:, self._upper], face[:, self._lower]
-        upper_to, lower_to = upper + offsets[:, self._upper], lower + offsets[:, self._lower]
-        down = lower - upper
-        axis = (face[:, [CHIN]] - face[:, [FOREHEAD]]) / height[:, None, None]
-        gap = down.norm(dim=-1, keepdim=True)
-        agape = (
-            gap.amax(1, keepdim=True) / (upper[:, -1:] - upper[:, :1]).norm(dim=-1, keepdim=True).clamp_min(1)
-        ).clamp(max=1)
-        lower_share = _LOWER_TEETH * ((agape - 0.15) / 0.35).clamp(0, 1)
-        # What a lip bares must not repeat its own edge, which the landmarks leave inside the opening.
-        edge = torch.minimum(_LIP_EDGE * height[:, None, None], 0.3 * gap)
-        lifted, dropped = (
-            ((move * axis).sum(-1, keepdim=True)).clamp_min(0) for move in (upper - upper_to, lower_to - lower - jaw)
-        )
-        above, below = upper + torch.minimum(edge, lifted) * axis, lower - torch.minimum(edge, dropped) * axis
-        lower_teeth = below - lower_share * down
-        gums, teeth = above + _GUMS * down, lower_teeth - _CLEFT * down
-        lower_teeth_to = lower_teeth + jaw
-        overlap = ((teeth - lower_teeth_to) * axis).sum(-1, keepdim=True).clamp_min(0)
-        lower_teeth_to = lower_teeth_to + overlap * axis
-        jawline = lower_teeth_to + (below - lower_teeth)
-        top, bottom = _further(above, upper_to, -axis), _further(jawline, lower_to, axis)
-        middle, middle_to = (torch.lerp(teeth, bound, 0.2) for bound in (lower_teeth, lower_teeth_to))
-        source = torch.cat([above, gums, teeth, middle, lower_teeth, below, below], 1)
-        result = torch.cat([top, gums, teeth, middle_to, lower_teeth_to, jawline, bottom], 1)
-        inside = between(source, result, self._unseen(source, result, lower_share, height), self._interior)
-        margin, motion = face[:, self._lips], offsets[:, self._lips]
-        inward = (opposite(margin) - margin) / 2
-        length = inward.norm(dim=-1, keepdim=True).clamp_min(1e-3)
-        inner = margin + inward * (_LIP_RIM * height[:, None, None] / length).clamp(max=0.5)
-        return MouthOpening(inside, rim(margin, inner, motion, self._rim))
+        own = Interior.of(landmarks, behind.parting, self._bared(landmarks, offsets, jaw))
+        face = landmarks[:, :VERTICES]
+        upper, lower = (resampled(face[:, side] + offsets[:, side], _COLUMNS) for side in (self._upper, self._lower))
+        down = torch.linspace(0, 1, _ROWS, device=face.device)[:, None, None]
+        result = torch.lerp(upper[:, None], lower[:, None], down)
+        points = result[..., :2]
+        # Lower teeth are hardly bared further than the frame shows them: they go along with the lip instead.
+        down_face = own.axes[:, 1]
+        fallen = torch.einsum("tj,tj->t", down_face, jaw[:, :2])
+        drop = (own.uncovered(points)[1] - fallen - _BARE * height).clamp_min(0)
+        seen = own.look(points, jaw[:, :2] + drop[:, None] * down_face)
+        there = behind.look(points, landmarks[:, CHIN, :2] + jaw[:, :2])
+        gap = torch.einsum("tj,tnj->tn", down_face, (lower - upper)[..., :2]) / height[:, None]
+        unit = behind.scale * height
+        mixture = _mixture(seen / height, there / unit, own.gap / height, gap.clamp_min(0))
+        attributes = torch.cat([seen.source - points, there.source - points, mixture], -1)
+        interior = Layer(result.flatten(1, 2), attributes.flatten(1, 2), self._interior)
+        return MouthOpening(interior, self._lip_rim(landmarks, offsets, _LIP_RIM * height[:, None, None]), behind)
 
-    def _unseen(self, source: Tensor, result: Tensor, lower_share: Tensor, height: Tensor) -> Tensor:
-        """(T, 7 * N, 2) how much of the mouth interior the frame does not show. Darkness: where jaws part, where the
-        lower lip drops off the teeth, and in the last slit of lips that close on teeth. Gums: where the upper lip
-        lifts in front; at the sides it lifts over shadow."""
-        rows, rows_to = (p.reshape(len(p), 7, -1, 3) for p in (source, result))
-        slack = 0.02 * height[:, None]
-        cleft, floor = (
-            ((_length(rows_to, i, j) - _length(rows, i, j)) / slack - 0.2).clamp(0, 1) for i, j in ((2, 4), (5, 6))
-        )
-        gap, gap_to = _length(rows, 0, 6), _length(rows_to, 0, 6)
-        slit = (1 - gap_to / slack).clamp(0, 1) * ((gap - gap_to) / gap.clamp_min(1e-3)).clamp(0, 1)
-        bare = 1 - (lower_share[..., 0] / 0.1).clamp(0, 1)  # of lower teeth
-        deep = bare * torch.maximum(cleft, floor)
-        darkness = [torch.zeros_like(slit)] * 3 + [
-            torch.maximum(cleft, deep),
-            torch.maximum(0.9 * cleft, deep),
-            deep,
-            floor,
-        ]
-        dark = torch.maximum(torch.stack(darkness, 1), slit[:, None])
-        lifted = ((_length(rows_to, 0, 1) - _length(rows, 0, 1)) / (0.01 * height[:, None])).clamp(0, 1)
-        aside = torch.linspace(-1, 1, lifted.shape[1], device=lifted.device).abs()
-        front = ((0.75 - aside) / 0.35).clamp(0, 1)
-        gums = torch.zeros_like(dark)
-        gums[:, 0] = front * lifted
-        dark[:, 0] = torch.maximum(dark[:, 0], (1 - front) * lifted)
-        return torch.stack([dark.flatten(1), gums.flatten(1)], -1)
+    def _bared(self, landmarks: Tensor, offsets: Tensor, jaw: Tensor) -> Tensor:
+        """(T, 2, 11) pixels by which upper and lower lips slide off the teeth."""
+        down = landmarks[:, [CHIN]] - landmarks[:, [FOREHEAD]]
+        down = down / down.norm(dim=-1, keepdim=True).clamp_min(1)
+        lifted, dropped = -offsets[:, self._upper], offsets[:, self._lower] - jaw[:, None]
+        return torch.stack([(move * down).sum(-1) for move in (lifted, dropped)], 1).clamp_min(0)
+
+    def _lip_rim(self, landmarks: Tensor, offsets: Tensor, depth: Tensor) -> Layer:
+        """The edge of the lips, softly ending within `depth` pixels; of lips that touch in the source it is drawn
+        out."""
+        before = landmarks[:, self._lips]
+        after = before + offsets[:, self._lips]
+        strips = []
+        for margin in (before, after):
+            inward = (opposite(margin) - margin) / 2
+            length = inward.norm(dim=-1, keepdim=True).clamp_min(1e-3)
+            strips.append(torch.cat([margin, margin + inward * (depth / length).clamp(max=1)], 1))
+        opacity = torch.ones_like(strips[0][..., :1])
+        opacity[:, len(self._lips) :] = 0
+        return between(strips[0], strips[1], opacity, self._rim)
 
 
-def _length(rows: Tensor, first: int, last: int) -> Tensor:
-    """(T, N) distance between two rows of points (T, R, N, 3)."""
-    return (rows[:, last] - rows[:, first]).square().sum(-1).sqrt()
+def _fleshed(colour: Tensor, lips: Tensor, values: Tensor) -> Tensor:
+    """Colours (B, h, w, 3) with light, gums and darkness (B, h, w, 3): gums have the colour of lips (B, 1, 1, 3), and
+    as roots shine through them, some of what would be there without them."""
+    light, gums, dark = values[..., :1], values[..., 1:2], values[..., 2:]
+    flesh = lips * (_GUMS[0] + _GUMS[1] * colour.mean(-1, keepdim=True) / lips.mean(-1, keepdim=True).clamp_min(1))
+    colour = light * (colour + gums * (flesh - colour))
+    throat = torch.minimum(colour, torch.tensor(_CAVITY, device=lips.device) * lips)
+    return colour + dark * (throat - colour)
 
 
-def _further(a: Tensor, b: Tensor, direction: Tensor) -> Tensor:
-    """Of each pair the point that lies further in a direction."""
-    ahead = ((b - a) * direction).sum(-1, keepdim=True) > 0
-    return torch.where(ahead, b, a)
+def _mixture(seen: Look, there: Look, before: Tensor, gap: Tensor) -> Tensor:
+    """What `MouthOpening` wants to know: (T, R, C, 7). All lengths in face heights.
+
+    Args:
+        seen, there: what the frame and what the view shows.
+        before: (T,) gap between the lips in the frame.
+        gap: (T, C) in the result.
+    """
+    before, gap = before[:, None, None], gap[:, None]
+    wide = gap[..., _MIDDLE].mean(-1, keepdim=True)
+    beyond, unknown = seen.lifted + seen.dropped, there.lifted + there.dropped
+    shares = (
+        smoothstep(wide - before, *_WIDER) * smoothstep(-seen.skull, 0, _FEATHER),
+        smoothstep(seen.dropped, *_BEYOND),
+        smoothstep(seen.parted, *_BETWEEN),
+    )
+    share = torch.stack([each.expand_as(beyond) for each in shares]).amax(0)
+    apart = smoothstep(gap, *_OPEN)
+    slit = (1 - wide / _SLIT).clamp(0, 1) * ((before - wide) / before.clamp_min(1e-3)).clamp(0, 1)
+    down = torch.linspace(0, 1, _ROWS, device=gap.device)[:, None]
+    under = torch.exp(-down * gap / _LIP_SHADOW)
+    beside = smoothstep(torch.linspace(-1, 1, _COLUMNS, device=gap.device).abs(), *_CORNERS)
+    own = (1 - _SHADOW * slit) * _lit(seen)
+    view = _lit(there) * (1 - _UNDER * under) * (1 - _DIM * smoothstep(wide, *_NARROW)) * (1 - _DIM * beside)
+    # There are teeth and gums in the middle; beside them it is dark.
+    drawn_out = [smoothstep(length, *_DRAWN_OUT) for length in (beyond, unknown)]
+    own, view = (light * (1 - _DIM * beside * out) for light, out in zip((own, view), drawn_out, strict=True))
+    gums = [out * (1 - beside) for out in drawn_out]
+    dark = [_HOLLOW * smoothstep(look.parted, *_PARTED) * apart for look in (seen, there)]
+    return torch.stack([share * apart, own, gums[0], dark[0], view, gums[1], dark[1]], -1)
 
 
-def _mean(colour: Tensor, where: Tensor) -> Tensor:
-    """(B, 1, 1, 3) mean of the colours (B, h, w, 3) in a mask (B, h, w, 1)."""
-    return (colour * where).sum((1, 2), keepdim=True) / where.sum((1, 2), keepdim=True).clamp_min(1)
+def _lit(look: Look) -> Tensor:
+    """(T, R, C) light on what is drawn out beyond a picture: it lies in the shadow of the upper lip, while the inside
+    of the lower one gets some light."""
+    return 1 - _DARK * smoothstep(look.lifted + _LIT_BELOW * look.dropped, *_DEEP)

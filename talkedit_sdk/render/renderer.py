@@ -8,8 +8,11 @@ import torch
 from torch import Tensor
 
 from talkedit_sdk.face.model import FaceModel
+from talkedit_sdk.hub import EMBEDDED
 from talkedit_sdk.render.canvas import Canvas, Window, window_around
+from talkedit_sdk.render.gallery import Behind
 from talkedit_sdk.render.layer import Opening
+from talkedit_sdk.render.nobody import Nobody
 from talkedit_sdk.render.rasterizer import make_rasterizer
 from talkedit_sdk.render.sheet import Placement, Sheet
 
@@ -18,15 +21,23 @@ STILL: Final = 0.02
 
 
 class Renderer:
-    """Draws edited faces into frames at native resolution; each pixel is sampled once per layer, nothing is blurred."""
+    """Draws edited faces into frames at native resolution; each pixel is sampled once per layer, nothing is blurred.
 
-    def __init__(self, model: FaceModel) -> None:
-        self.sheet = Sheet(model)
+    Args:
+        model: of the face.
+        nobody: what is behind lips that never open in a clip; by default what comes with the package.
+    """
+
+    def __init__(self, model: FaceModel, nobody: Nobody | None = None) -> None:
+        self.nobody = Nobody.load(EMBEDDED) if nobody is None else nobody
+        self.sheet = Sheet(model, self.nobody)
         self._rasterizer = make_rasterizer(model.device)
 
-    def place(self, landmarks: Tensor, offsets: Tensor, jaw: Tensor | None = None) -> Placement:
+    def place(
+        self, landmarks: Tensor, offsets: Tensor, jaw: Tensor | None = None, behind: Behind | None = None
+    ) -> Placement:
         """See `Sheet.place`."""
-        return self.sheet.place(landmarks, offsets, jaw)
+        return self.sheet.place(landmarks, offsets, jaw, behind)
 
     def draw(self, frames: Tensor, placement: Placement) -> Tensor:
         """Draws one face into each frame.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from talkedit_sdk.face.model import FaceModel
+from talkedit_sdk.face.smooth import smoothstep
 from talkedit_sdk.face.topology import (
     CHIN,
     EYE_LEFT,
@@ -20,11 +21,19 @@ from talkedit_sdk.face.topology import (
     VERTICES,
 )
 from talkedit_sdk.render.eye import EyeMesh
+from talkedit_sdk.render.gallery import Behind, Gallery
 from talkedit_sdk.render.layer import Layer, Opening, band
 from talkedit_sdk.render.mouth import MouthMesh
+from talkedit_sdk.render.nobody import Nobody
 
-_SKIRT: Final = ((1.10, 0.72), (1.24, 0.36), (1.42, 0.10), (1.62, 0.0))
-"""Rings around the outline: distance from the centre relative to the outline, share of its motion."""
+_SKIRT: Final = ((0.20, 0.90), (0.45, 0.57), (0.72, 0.19), (1.0, 0.0))
+"""Rings around the outline: distance from it relative to the reach of the skirt, share of its motion."""
+
+_REACH: Final = (0.09, 0.45)
+"""Of the skirt beside the face, where hair, ears and what is behind them have to keep still, and under the chin, where
+the skin of the throat is pulled along; relative to the distance of the outline from its centre."""
+_THROAT: Final = (0.6, 0.95)  # height on the mean face from where to where the one turns into the other
+_ROOM: Final = 2.0  # reach on top of that, relative to the motion, so that a skirt pushed outwards never folds
 
 
 @dataclass(frozen=True)
@@ -42,16 +51,21 @@ class Placement:
 class Sheet:
     """Topology of the drawn meshes and how they follow the landmarks."""
 
-    def __init__(self, model: FaceModel) -> None:
+    def __init__(self, model: FaceModel, nobody: Nobody) -> None:
         device = model.device
         self._oval = torch.tensor(OVAL, device=device)
         self._eyes = [EyeMesh(EYE_RIGHT, IRIS_RIGHT, device), EyeMesh(EYE_LEFT, IRIS_LEFT, device)]
         self._mouth = MouthMesh(device)
+        self._nobody = Gallery((), nobody.views(model.mean), device)
+        throat = smoothstep(model.mean[self._oval, 1:2], *_THROAT)
+        self._reach = _REACH[0] + (_REACH[1] - _REACH[0]) * throat
         rings = [[VERTICES + r * len(OVAL) + i for i in range(len(OVAL))] for r in range(len(_SKIRT))]
         bands = [t for inner, outer in zip([list(OVAL), *rings], rings, strict=False) for t in band(inner, outer)]
         self._skin = torch.cat([model.triangles.long(), torch.tensor(bands, device=device)]).int()
 
-    def place(self, landmarks: Tensor, offsets: Tensor, jaw: Tensor | None = None) -> Placement:
+    def place(
+        self, landmarks: Tensor, offsets: Tensor, jaw: Tensor | None = None, behind: Behind | None = None
+    ) -> Placement:
         """Meshes of T frames.
 
         Args:
@@ -60,6 +74,7 @@ class Sheet:
             jaw: (T, 3) pixels by which the bone under the chin moves, and the lower teeth with it; by default the
             chin's
                 own offset, which is wrong where its skin alone is pulled up.
+            behind: what is known of the mouth beyond these frames; by default a mouth of nobody.
         """
         face = landmarks[:, :VERTICES]
         height = (face[:, CHIN, :2] - face[:, FOREHEAD, :2]).norm(dim=-1)
@@ -69,17 +84,21 @@ class Sheet:
         skin = Layer(result, shift.contiguous(), self._skin)
         openings: list[Opening] = [eye.place(landmarks, offsets) for eye in self._eyes]
         bone = offsets[:, CHIN] if jaw is None else jaw
-        openings.append(self._mouth.place(face, offsets, bone[:, None], height))
+        if behind is None:
+            behind = self._nobody.hang(landmarks)
+        openings.append(self._mouth.place(landmarks, offsets, bone, height, behind))
         return Placement(skin, tuple(openings), shift.norm(dim=-1).amax(1))
 
     def _skirt(self, face: Tensor, offsets: Tensor, height: Tensor) -> tuple[Tensor, Tensor]:
         outline, motion = face[:, self._oval], offsets[:, self._oval]
-        centre = outline.mean(1, keepdim=True)
+        outwards = outline - outline.mean(1, keepdim=True)
+        length = outwards[..., :2].norm(dim=-1, keepdim=True).clamp_min(1e-3)
         rings, motions = [], []
-        for reach, share in _SKIRT:
+        for distance, share in _SKIRT:
             motion = (motion + motion.roll(1, 1) + motion.roll(-1, 1)) / 3
-            ring = centre + reach * (outline - centre)
-            ring[..., 2] = outline[..., 2] + (reach - 1) * height[:, None]
+            reach = distance * (self._reach + _ROOM * motion[..., :2].norm(dim=-1, keepdim=True) / length)
+            ring = outline + reach * outwards
+            ring[..., 2] = outline[..., 2] + reach[..., 0] * height[:, None]
             rings.append(ring)
             motions.append(share * motion)
         return torch.cat(rings, 1), torch.cat(motions, 1)

@@ -110,7 +110,7 @@ def seen(fit, segments=None):
     return visibility(fit, np.arange(count) / FPS, segments)
 
 
-@pytest.mark.parametrize("turn", [{}, {"yaw": 0.5}, {"yaw": -0.6}, {"pitch": 0.4}, {"pitch": -0.5}, {"error": 0.03}])
+@pytest.mark.parametrize("turn", [{}, {"yaw": 0.5}, {"yaw": -0.84}, {"pitch": 0.4}, {"pitch": -0.5}, {"error": 0.03}])
 def test_faces_that_are_seen_well(turn):
     assert (seen(fitted(10, **turn)) == 1).all()
 

@@ -3,14 +3,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from talkedit_sdk.face.topology import EYE_LEFT, EYE_RIGHT, LIPS_INNER, OVAL, VERTICES
+from talkedit_sdk.face.topology import CHIN, EYE_LEFT, EYE_RIGHT, LIPS_INNER, OVAL, VERTICES
 from talkedit_sdk.render.layer import Layer
-from talkedit_sdk.render.sheet import Sheet
+from talkedit_sdk.render.renderer import Renderer
 
 
 @pytest.fixture(scope="module")
 def sheet(model):
-    return Sheet(model)
+    return Renderer(model).sheet
 
 
 def layers_of(placement):
@@ -72,6 +72,52 @@ def test_the_skirt_fades_to_nothing(sheet, landmarks, moved_by):
     centre = landmarks[:, list(OVAL), :2].mean(1)[:, None, None]
     distance = (ring - centre).norm(dim=-1)
     assert (distance.diff(dim=1) > 0).all(), "each ring lies around the one before"
+
+
+def reach_of(skin, landmarks):
+    """(24, 36) distance of the last ring of the skirt from the centre of the outline, relative to the outline's."""
+    outline = landmarks[:, list(OVAL), :2]
+    centre = outline.mean(1, keepdim=True)
+    last = (skin.vertices + torch.nn.functional.pad(skin.attributes[..., :2], (0, 1)))[:, -len(OVAL) :, :2]
+    return (last - centre).norm(dim=-1) / (outline - centre).norm(dim=-1)
+
+
+def test_ears_and_hair_are_out_of_reach_and_the_throat_is_not(sheet, landmarks, moved_by):
+    beside = [OVAL.index(vertex) for vertex in (10, 109, 338, 127, 356, 234, 454, 93, 323, 132, 361)]
+    still = reach_of(sheet.place(landmarks, moved_by(jawOpen=0.01)).skin, landmarks)
+    assert still[:, beside].max() < 1.12
+    assert still[:, OVAL.index(CHIN)].min() > 1.4
+    open_wide = reach_of(sheet.place(landmarks, moved_by(jawOpen=0.6)).skin, landmarks)
+    assert open_wide[:, beside].max() < 1.2
+    assert open_wide[:, OVAL.index(CHIN)].max() < 1.7
+
+
+@pytest.mark.parametrize("way", [0.08, -0.08])
+def test_a_skirt_is_pushed_and_pulled_without_folds(sheet, landmarks, way):
+    """The whole face grows or shrinks by more than any expression moves it."""
+    face = landmarks[:, :VERTICES]
+    offsets = way * (face - face.mean(1, keepdim=True)) * torch.tensor([1.0, 1.0, 0.0])
+    skin = sheet.place(landmarks, offsets).skin
+    skirt = skin.triangles[(skin.triangles >= VERTICES).any(1)].long()
+
+    def areas(points):
+        one, two = (points[:, skirt[:, i]] - points[:, skirt[:, 0]] for i in (1, 2))
+        return one[..., 0] * two[..., 1] - one[..., 1] * two[..., 0]
+
+    before = areas(skin.vertices[..., :2] + skin.attributes[..., :2])
+    assert (areas(skin.vertices[..., :2]) * before.sign() > 0.1 * before.abs()).all()
+
+
+def test_a_dropped_chin_takes_the_throat_along(sheet, landmarks, moved_by):
+    offsets = moved_by(jawOpen=0.5)
+    skin = sheet.place(landmarks, offsets).skin
+    under = -skin.attributes[:, VERTICES:].reshape(24, -1, len(OVAL), 2)[:, :, OVAL.index(CHIN), 1]
+    chin = offsets[:, CHIN, 1]
+    assert (chin > 5).all()
+    shares = torch.cat([chin[:, None], under], 1) / chin[:, None]
+    assert shares[:, 1].min() > 0.6, "no seam under the chin"
+    assert (shares[:, 2] > 0.3).all()
+    assert (shares.diff(dim=1) < 0).all()
 
 
 def test_moved_is_the_largest_step(sheet, landmarks, moved_by):
