@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -12,25 +10,45 @@ from typing import Any, Final
 import metrics
 import numpy as np
 import sheets
+import torch
+from comparison import Pictures, Speaker, changes, frame_measures, static_ratio, textures
+from judge import Judge
 from numpy.typing import NDArray
+from pixels import untouched_share
 from tables import CONTROL, NAN, Row
+from worst import Moment, WorstFrames
 
-from talkedit_sdk import Clip, Editor, EditResult
-from talkedit_sdk.face.track import FaceTrack
+from talkedit_sdk import Editor, EditResult
+from talkedit_sdk.editor import EMBEDDED
+from talkedit_sdk.face.fit import fit_neutral
+from talkedit_sdk.face.model import FaceModel
+from talkedit_sdk.face.topology import VERTICES
 from talkedit_sdk.face.tracker import FaceMeshTracker
 from talkedit_sdk.render.sampling import sample
 from talkedit_sdk.video.source import open_source
 from talkedit_sdk.video.types import Frame
 
+Array = NDArray[Any]
+
 _LINEAR: Final = (0.25, 0.5, 0.75, 1.0)
 _LINEAR_FRAMES: Final = 6
-_PIXELS_EVERY: Final = 3  # frames; pixel measures hardly differ between neighbours
-_JUDGE_EVERY: Final = 6
+_UNTOUCHED_EVERY: Final = 3  # frames
 _SHEET_ROWS, _SHEET_SIDE = 4, 300
 _STRIP_FRAMES, _STRIP_SIDE = 8, 200
 _CONTROL_SHIFT: Final = 0.37  # pixels
+_NEUTRAL_FRAMES: Final = 40
 
-Pictures = list[NDArray[np.uint8]]
+
+@dataclass(frozen=True)
+class Take:
+    """A part of a file: from `start` seconds on."""
+
+    path: Path
+    start: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.path.stem}@{self.start:g}" if self.start else self.path.stem
 
 
 @dataclass(frozen=True)
@@ -46,66 +64,11 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Speaker:
-    """The largest face of a clip, and what its edits are compared with.
+class _Found:
+    """The speaker in edited pictures: rows of the source's track, and of the same frames what the edit shows."""
 
-    Members:
-        track: the face in `pictures`; opening, shapes, energy and odds have a row for each of its N frames.
-        rest: (468, 3) mean face, the origin of `shapes` (N, 468, 3).
-        opening: (N,) of the mouth.
-        energy: (N, 2) sharpness and skin detail, NaN in the frames that pixel measures leave out.
-        probabilities: (N, 7) of the judge, NaN in the frames that it does not see.
-    """
-
-    name: str
-    pictures: Pictures
-    fps: float
-    clip: Clip
-    track: FaceTrack
-    rest: NDArray[Any]
-    shapes: NDArray[Any]
-    opening: NDArray[Any]
-    energy: NDArray[Any]
-    probabilities: NDArray[Any]
-
-
-class Judge:
-    """An emotion classifier from outside the repository, see README.md."""
-
-    def __init__(self, folder: Path | None) -> None:
-        self.labels: tuple[str, ...] = ()
-        if folder is not None:
-            spec = importlib.util.spec_from_file_location("judge", folder / "judge.py")
-            if spec is None or spec.loader is None:
-                raise SystemExit(f"There is no judge.py in {folder}.")
-            module = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(module)
-            self.labels, self._network = tuple(module.LABELS), module.MiniXception()
-
-    def probabilities(self, pictures: Pictures, frames: NDArray[Any], landmarks: NDArray[Any]) -> NDArray[Any]:
-        """(N, labels): NaN except in every `_JUDGE_EVERY`-th frame of the clip."""
-        found = np.full((len(frames), max(len(self.labels), 1)), np.nan)
-        if self.labels:
-            for row in np.flatnonzero(frames % _JUDGE_EVERY == 0):
-                found[row] = self._network.judge(pictures[frames[row]], landmarks[row])
-        return found
-
-    def verdict(self, emotion: str, source: NDArray[Any], edited: NDArray[Any]) -> dict[str, float]:
-        """Fields of `Row`. `rose` leaves neutral out unless it is the target: every emotion makes a face less
-        neutral.
-        """
-        seen = np.isfinite(source[:, 0]) & np.isfinite(edited[:, 0])
-        if emotion not in self.labels or not seen.any():
-            return {}
-        target = self.labels.index(emotion)
-        gains = (metrics.log_odds(edited[seen]) - metrics.log_odds(source[seen])).mean(0)
-        rivals = [i for i, label in enumerate(self.labels) if label != "neutral" or i == target]
-        return {
-            "gain": float(gains[target]),
-            "named": float((edited[seen].argmax(1) == target).mean()),
-            "named_source": float((source[seen].argmax(1) == target).mean()),
-            "rose": float(max(rivals, key=lambda i: gains[i]) == target),
-        }
+    mine: Array
+    landmarks: Array
 
 
 class Bench:
@@ -113,18 +76,19 @@ class Bench:
 
     def __init__(self, plan: Plan) -> None:
         self._plan, self._judge = plan, Judge(plan.judge)
-        self._editor, self._tracker = Editor.load(), FaceMeshTracker()
+        self._editor, self._tracker, self._model = Editor.load(), FaceMeshTracker(), FaceModel.load(EMBEDDED)
 
-    def measure(self, path: Path) -> list[Row]:
-        """All rows of a clip, none if it shows no face. Writes its contact sheets.
+    def measure(self, take: Take) -> tuple[list[Row], list[Moment]]:
+        """All rows of a clip and its worst frames, none if it shows no face. Writes its pictures.
 
         Raises:
             TalkEditError: the clip cannot be read.
         """
-        speaker = self._watch(path)
+        speaker = self._watch(take)
         if speaker is None:
-            return []
-        rows = [self._row(speaker, CONTROL, 0.0, 0.0, _resampled(speaker))]
+            return [], []
+        worst = WorstFrames(speaker)
+        rows = [self._row(speaker, CONTROL, 0.0, 0.0, _resampled(speaker), None)]
         original = _Crops.of(speaker, speaker.pictures)
         for weight in self._plan.mouth_weights:
             crops = {"original": original}
@@ -132,27 +96,30 @@ class Bench:
                 for intensity in self._plan.intensities:
                     result = self._edit(speaker, emotion, intensity, weight)
                     pictures = [frame.rgb for frame in result.frames()]
-                    row = self._row(speaker, emotion, weight, intensity, pictures)
-                    full = result.report.strength[speaker.track.frames] >= 0.98 * intensity
-                    rows.append(replace(row, edited=float(full.mean())))
+                    row = self._row(speaker, emotion, weight, intensity, pictures, worst)
+                    rows.append(replace(row, **_reported(speaker, result, intensity)))
                 crops[emotion] = _Crops.of(speaker, pictures)
-                rows[-1] = replace(rows[-1], **self._over_intensity(speaker, emotion, weight))
+                if weight == self._plan.mouth_weights[-1]:
+                    rows[-1] = replace(rows[-1], **self._over_intensity(speaker, emotion, weight))
             name = f"{speaker.name}_mouth{weight:g}"
             sheets.write_by_column(self._plan.out / f"{name}.png", {e: c.sheet for e, c in crops.items()})
             sheets.write_by_row(self._plan.out / f"{name}_strip.png", {e: c.strip for e, c in crops.items()})
-        return rows
+        return rows, worst.write(self._plan.out)
 
-    def _watch(self, path: Path) -> Speaker | None:
-        source = open_source(path)
+    def _watch(self, take: Take) -> Speaker | None:
+        source = open_source(take.path)
         fps = float(source.info.fps)
-        pictures = [frame.rgb for frame in islice(source.frames(), self._plan.frames)]
+        first = round(take.start * fps)
+        pictures = [frame.rgb for frame in islice(source.frames(), first, first + self._plan.frames)]
+        if not pictures:
+            return None
         clip = self._editor.watch(pictures, fps=fps, progress=False)
         if not clip.tracking.faces:
             return None
         track = clip.tracking.faces[0]
         rest = metrics.rest_shape(track.landmarks)
         return Speaker(
-            name=path.stem,
+            name=take.name,
             pictures=pictures,
             fps=fps,
             clip=clip,
@@ -160,75 +127,88 @@ class Bench:
             rest=rest,
             shapes=metrics.in_model_space(track.landmarks, rest),
             opening=metrics.mouth_opening(track.landmarks),
-            energy=_energy(pictures, track.frames, track.landmarks),
+            textures=textures(pictures, track.frames, track.landmarks),
+            changes=changes(pictures, track.frames, track.landmarks),
             probabilities=self._judge.probabilities(pictures, track.frames, track.landmarks),
+            neutral=self._neutral(track.landmarks),
         )
 
     def _edit(self, speaker: Speaker, emotion: str, intensity: float, mouth_weight: float) -> EditResult:
         return self._editor.edit(speaker.clip, emotion, intensity, mouth_weight, progress=False)
 
-    def _row(self, speaker: Speaker, emotion: str, weight: float, intensity: float, pictures: Pictures) -> Row:
-        mine, theirs, track = self._follow(speaker, pictures)
-        if track is None:
-            return Row(speaker.name, emotion, weight, intensity, len(pictures), found=0.0)
-        before, after, frames = speaker.track.landmarks[mine], track.landmarks[theirs], track.frames[theirs]
+    def _row(
+        self,
+        speaker: Speaker,
+        emotion: str,
+        weight: float,
+        intensity: float,
+        pictures: Pictures,
+        worst: WorstFrames | None,
+    ) -> Row:
+        row = Row(speaker.name, emotion, weight, intensity, len(pictures))
+        found = self._follow(speaker, pictures)
+        if found is None:
+            return replace(row, found=0.0)
+        mine, after = found.mine, found.landmarks
+        before, frames = speaker.track.landmarks[mine], speaker.track.frames[mine]
         opening = metrics.mouth_opening(after)
         drift = metrics.pose_drift(before, after, speaker.rest)
-        # The source's hull for both: the sharpness of the same part of the picture.
-        energy = np.nanmean(_energy(pictures, frames, before) / speaker.energy[mine], axis=0)
-        untouched = (
-            [
-                metrics.untouched_share(speaker.pictures[frame], pictures[frame], before[row])
-                for row, frame in enumerate(frames)
-                if frame % _PIXELS_EVERY == 0
-            ]
-            if emotion != CONTROL
-            else [NAN]
-        )
+        # The source's landmarks for both: the same part of the picture.
+        moved = changes(pictures, frames, before)
+        measures = frame_measures(speaker, mine, pictures, after, moved)
+        if worst is not None:
+            worst.look(row, measures, mine, pictures)
+        untouched = [
+            untouched_share(speaker.pictures[frame], pictures[frame], before[row])
+            for row, frame in enumerate(frames)
+            if frame % _UNTOUCHED_EVERY == 0 and emotion != CONTROL
+        ]
         probabilities = self._judge.probabilities(pictures, frames, after)
-        return Row(
-            clip=speaker.name,
-            emotion=emotion,
-            mouth_weight=weight,
-            intensity=intensity,
-            frames=len(pictures),
+        fields: dict[str, Any] = {name: _mean(values) for name, values in measures.items()}
+        fields |= self._judge.verdict(emotion, speaker.probabilities[mine], probabilities)
+        return replace(
+            row,
             found=len(mine) / len(speaker.track.frames),
             mouth=metrics.mouth_correlation(speaker.opening[mine], opening),
             closures=metrics.closure_recall(speaker.opening[mine], opening, frames),
             drift=float(drift.mean()),
             drift95=float(np.percentile(drift, 95)),
             jitter=metrics.jitter_ratio(speaker.shapes[mine], metrics.in_model_space(after, speaker.rest), frames),
-            sharpness=float(energy[0]),
-            detail=float(energy[1]),
-            untouched=float(np.mean(untouched)),
-            **self._judge.verdict(emotion, speaker.probabilities[mine], probabilities),
+            untouched=_mean(np.array(untouched)),
+            warp95=float(np.nanpercentile(measures["warp"], 95)) if np.isfinite(measures["warp"]).any() else NAN,
+            static=static_ratio([speaker.changes[int(mine[row])] for row in moved], list(moved.values())),
+            blinks=metrics.blinks_kept(metrics.eye_opening(before), metrics.eye_opening(after), frames),
+            identity=100 * float(np.linalg.norm(self._neutral(after) - speaker.neutral, axis=-1).mean()),
+            **fields,
         )
 
-    def _follow(
-        self, speaker: Speaker, pictures: Iterable[NDArray[np.uint8]]
-    ) -> tuple[NDArray[Any], NDArray[Any], FaceTrack | None]:
-        """The speaker tracked anew: rows of the source's track, the same frames' rows of the new one, and that one."""
+    def _follow(self, speaker: Speaker, pictures: Pictures) -> _Found | None:
+        """The speaker, watched anew, by whichever face is nearest."""
         frames = (Frame(index, index / speaker.fps, rgb) for index, rgb in enumerate(pictures))
-        best: tuple[NDArray[Any], NDArray[Any], FaceTrack | None] = (np.empty(0, int), np.empty(0, int), None)
-        nearest = float("inf")
+        best, nearest = None, float("inf")
         for track in self._tracker.track(frames).faces:
             _, mine, theirs = np.intersect1d(speaker.track.frames, track.frames, return_indices=True)
             if len(mine):
                 apart = np.abs(speaker.track.landmarks[mine, :, :2] - track.landmarks[theirs, :, :2]).mean()
                 if apart < nearest:
-                    nearest, best = float(apart), (mine, theirs, track)
+                    nearest, best = float(apart), _Found(mine, track.landmarks[theirs])
         return best
 
-    def _over_intensity(self, speaker: Speaker, emotion: str, weight: float) -> dict[str, float]:
+    def _neutral(self, landmarks: Array) -> Array:
+        """(T, 478, 3) -> (468, 3) the face at rest, as the model fits it."""
+        spread = landmarks[:: max(1, len(landmarks) // _NEUTRAL_FRAMES), :VERTICES]
+        return np.asarray(fit_neutral(self._model, torch.from_numpy(np.array(spread, np.float32))).numpy())
+
+    def _over_intensity(self, speaker: Speaker, emotion: str, weight: float) -> dict[str, Any]:
         """Fields of `Row` that compare intensities: over a few frames, except that 0 has to be the source in all."""
         stop = int(speaker.track.frames[0]) + _LINEAR_FRAMES
         shapes = []
         for intensity in _LINEAR:
             frames = islice(self._edit(speaker, emotion, intensity, weight).frames(), stop)
-            mine, theirs, track = self._follow(speaker, [frame.rgb for frame in frames])
-            if track is not None:
-                shape = metrics.in_model_space(track.landmarks[theirs], speaker.rest)
-                shapes.append((shape - speaker.shapes[mine]).mean(0))
+            found = self._follow(speaker, [frame.rgb for frame in frames])
+            if found is not None:
+                shape = metrics.in_model_space(found.landmarks, speaker.rest)
+                shapes.append((shape - speaker.shapes[found.mine]).mean(0))
         nothing = self._edit(speaker, emotion, 0.0, weight).frames()
         same = [np.array_equal(f.rgb, rgb) for f, rgb in zip(nothing, speaker.pictures, strict=True)]
         complete = len(shapes) == len(_LINEAR)
@@ -236,6 +216,19 @@ class Bench:
             "linearity": metrics.linearity(shapes, _LINEAR) if complete else NAN,
             "zero": float(np.mean(same)),
         }
+
+
+def _reported(speaker: Speaker, result: EditResult, intensity: float) -> dict[str, Any]:
+    """Fields of `Row` that the edit itself reports."""
+    report, frames = result.report, speaker.track.frames
+    return {
+        "edited": float((report.strength[frames] >= 0.98 * intensity).mean()),
+        "covered": _mean(report.covered[frames]) if len(report.covered) else NAN,
+    }
+
+
+def _mean(values: Array) -> float:
+    return float(np.nanmean(values)) if np.isfinite(values).any() else NAN
 
 
 @dataclass(frozen=True)
@@ -259,14 +252,6 @@ class _Crops:
     @staticmethod
     def _crop(speaker: Speaker, pictures: Pictures, row: int, side: int) -> NDArray[np.uint8]:
         return sheets.crop(pictures[speaker.track.frames[row]], speaker.track.landmarks[row], side)
-
-
-def _energy(pictures: Pictures, frames: NDArray[Any], landmarks: NDArray[Any]) -> NDArray[Any]:
-    energy = np.full((len(frames), 2), np.nan)
-    for row in np.flatnonzero(frames % _PIXELS_EVERY == 0):
-        rgb = pictures[frames[row]]
-        energy[row] = metrics.sharpness(rgb, landmarks[row]), metrics.skin_detail(rgb, landmarks[row])
-    return energy
 
 
 def _resampled(speaker: Speaker) -> Pictures:

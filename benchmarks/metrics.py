@@ -1,4 +1,4 @@
-"""The measures of `quality.py`: pure functions of landmarks, pixels and probabilities.
+"""The measures of `quality.py` that need no pixels: pure functions of landmarks and probabilities.
 
 Landmarks are (T, 478, 3) pixels, x right, y down, z away from the camera, as the tracker gives them. Where a measure
 has nothing to go by (lips that never move, no closure, fewer than three consecutive frames) it is NaN, not a perfect
@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -20,10 +19,11 @@ from talkedit_sdk.face.topology import (
     BONE,
     EYE_LEFT,
     EYE_RIGHT,
+    IRIS_LEFT,
+    IRIS_RIGHT,
     LIP_PAIRS,
-    LIPS_OUTER,
+    MOUTH_CORNERS,
     OUTER_EYE_CORNERS,
-    OVAL,
     VERTICES,
 )
 
@@ -35,11 +35,19 @@ CLOSED: Final = 0.010
 TALKING: Final = 0.008
 """Standard deviation of the mouth opening, in face heights, under which there is no motion to correlate with."""
 
-MOVED_REGION: Final = 1.7
-"""How far from the face's centre an edit may reach, relative to the outline of the face."""
+SAME_OPENING: Final = 0.008
+"""Mouth opening, in face heights, by which frames may differ whose lips are compared."""
+
+BLINK: Final = 0.5
+"""Of an eye's usual opening, under which it is closed: lids that meet have their margins between the landmarks."""
+
+EYE_OPEN: Final = 0.7
+"""Of an eye's usual opening, over which its iris can be measured."""
 
 _FOREHEAD, _CHIN = 10, 152
-_OPENING_MARGIN: Final = 0.06  # face heights around eyes and mouth, in which an edit bares or covers something
+_NEAREST: Final = 3  # frames of the source whose lips are averaged
+_LIP_OUTER: Final = ((37, 0, 267), (84, 17, 314))
+_LIP_INNER: Final = ((82, 13, 312), (87, 14, 317))
 
 
 def mouth_opening(landmarks: Array) -> Array:
@@ -48,6 +56,15 @@ def mouth_opening(landmarks: Array) -> Array:
     down = points[:, _CHIN] - points[:, _FOREHEAD]
     upper, lower = (points[:, [pair[side] for pair in LIP_PAIRS]].mean(1) for side in (0, 1))
     return np.asarray(((lower - upper) * down).sum(-1) / (down**2).sum(-1))
+
+
+def mouth_width(landmarks: Array) -> Array:
+    """(T, 478, 3) -> (T,) distance of the mouth's corners in face heights."""
+    points = np.asarray(landmarks, np.float64)[..., :2]
+    right, left = (points[:, corner] for corner in MOUTH_CORNERS)
+    return np.asarray(
+        np.linalg.norm(left - right, axis=-1) / np.linalg.norm(points[:, _CHIN] - points[:, _FOREHEAD], axis=-1)
+    )
 
 
 def mouth_correlation(source: Array, edited: Array) -> float:
@@ -104,40 +121,68 @@ def jitter_ratio(source: Array, edited: Array, frames: Array) -> float:
     return after / before if before > 0 else float("nan")
 
 
-def sharpness(rgb: Array, landmarks: Array) -> float:
-    """Laplacian energy of the brightness inside the hull of (478, 3) landmarks.
+def eye_opening(landmarks: Array) -> Array:
+    """(T, 478, 3) -> (T, 2) lid gap over the distance of the eye's corners, right and left."""
+    points = np.asarray(landmarks, np.float64)[..., :2]
+    return np.stack([_lid_gap(points, eye) / _width(points, eye) for eye in (EYE_RIGHT, EYE_LEFT)], -1)
 
-    Grain and codec noise make up most of it: any resampling costs a tenth to a third, and wider eyes add to it.
+
+def blinks_kept(source: Array, edited: Array, frames: Array) -> float:
+    """Share of the source's blinks that are complete in the edit; NaN if it does not blink.
+
+    source, edited: (T, 2) eye openings; frames: (T,) indices. A blink is a run of frames with both eyes under a share
+    of the opening that this person mostly has; the edit has to close them as far at some time of it, give or take a
+    frame.
     """
-    grey, points = _window(rgb, landmarks)
-    return _energy(grey, _hull(grey, points))
+    lid = BLINK * np.median(source, axis=0)
+    closed, too = (source < lid).all(1), (edited < lid).all(1)
+    starts = closed & ~np.concatenate([[False], closed[:-1] & (np.diff(frames) == 1)])
+    numbers = np.cumsum(starts)
+    kept = [
+        np.abs(frames[closed & (numbers == n), None] - frames[too]).min(initial=2) < 2
+        for n in np.unique(numbers[closed])
+    ]
+    return float(np.mean(kept)) if kept else float("nan")
 
 
-def skin_detail(rgb: Array, landmarks: Array) -> float:
-    """Laplacian energy after a blur of 1 pixel, in the face without the eyes and the mouth.
+def iris_roundness(source: Array, edited: Array) -> Array:
+    """(T,) height over width of the irises in the edit, against the source; 1 is as round. NaN while an eye is shut.
 
-    What the eye calls sharp skin: good resampling keeps it, bilinear resampling costs a sixth.
+    source, edited: (T, 478, 3) of the same frames.
     """
-    grey, points = _window(rgb, landmarks)
-    openings = np.zeros(grey.shape, np.uint8)
-    for contour in (EYE_RIGHT, EYE_LEFT, LIPS_OUTER):
-        cv2.fillPoly(openings, [points[list(contour)].round().astype(np.int32)], 1)
-    side = int(_OPENING_MARGIN * np.linalg.norm(points[_CHIN] - points[_FOREHEAD])) | 1
-    openings = cv2.dilate(openings, np.ones((side, side), np.uint8)).astype(np.uint8)
-    return _energy(cv2.GaussianBlur(grey, (0, 0), 1.0), _hull(grey, points) & (openings == 0))
+    before, after = _iris_axes(source), _iris_axes(edited)
+    return _both_eyes_open((after[..., 1] / after[..., 0]) / (before[..., 1] / before[..., 0]), source, edited)
 
 
-def untouched_share(source: Array, edited: Array, landmarks: Array) -> float:
-    """Share of the pixels outside the region that an edit of the face may move that equal the source's to the bit."""
-    outline = np.asarray(landmarks[list(OVAL), :2], np.float32)
-    centre = outline.mean(0)
-    reach = cv2.convexHull(centre + MOVED_REGION * (outline - centre)).round().astype(np.int32)
-    outside = np.ones(source.shape[:2], np.uint8)
-    cv2.fillConvexPoly(outside, reach, 0)
-    change = cv2.absdiff(np.ascontiguousarray(source), np.ascontiguousarray(edited))
-    changed = change[..., 0] | change[..., 1] | change[..., 2]
-    total = int(outside.sum())
-    return 1.0 - float(np.count_nonzero(changed[outside > 0])) / total if total else float("nan")
+def gaze_drift(source: Array, edited: Array) -> Array:
+    """(T,) how far the irises have moved between the corners of their eyes, in iris radii; NaN while an eye is shut."""
+    before, after = _gaze(source), _gaze(edited)
+    radius = _iris_axes(source).mean(-1) / 2
+    width = np.stack([_width(np.asarray(source, np.float64), eye) for eye in (EYE_RIGHT, EYE_LEFT)], -1)
+    return _both_eyes_open(np.linalg.norm(after - before, axis=-1) * width / radius, source, edited)
+
+
+def lip_thickness(shapes: Array) -> Array:
+    """(T, 468, 3) in model space -> (T, 2) distance from the outer to the inner contour of upper and lower lip."""
+    return np.stack([
+        np.linalg.norm(shapes[:, outer, :2] - shapes[:, inner, :2], axis=-1).mean(1)
+        for outer, inner in zip(_LIP_OUTER, _LIP_INNER, strict=True)
+    ], -1)  # fmt: skip
+
+
+def thickness_ratio(source: Array, edited: Array, source_mouth: Array, edited_mouth: Array) -> Array:
+    """(T, 2) thickness of the edit's lips over that of the source's in the frames whose mouth is open as far.
+
+    source (S, 2) and edited (T, 2) thickness; mouths: (S, 2) and (T, 2) opening and width in face heights. Of frames
+    that are open as far the most alike in width count, or the lips of an o were compared with those of an e. NaN where
+    no frame of the source is open as far.
+    """
+    apart = np.abs(source_mouth[None] - edited_mouth[:, None])
+    unlike = np.where(apart[..., 0] < SAME_OPENING, apart.sum(-1), np.inf)
+    nearest = np.argsort(unlike, axis=1)[:, :_NEAREST]
+    near = np.isfinite(np.take_along_axis(unlike, nearest, 1))
+    total = (source[nearest] * near[..., None]).sum(1)
+    return np.asarray(edited * near.sum(1)[:, None] / np.where(total > 0, total, np.nan))
 
 
 def linearity(displacements: Sequence[Array], intensities: Sequence[float]) -> float:
@@ -172,20 +217,40 @@ def _pose(landmarks: Array, shape: Array) -> Pose:
     return align(_vertices(landmarks), torch.from_numpy(shape), weights)
 
 
-def _window(rgb: Array, landmarks: Array) -> tuple[Array, Array]:
-    """Brightness around the face, float32, and the (468, 2) landmarks there."""
-    points = np.ascontiguousarray(landmarks[:VERTICES, :2], np.float32)
-    left, top = np.maximum(np.floor(points.min(0)), 0).astype(int)
-    right, bottom = np.ceil(points.max(0)).astype(int) + 1
-    grey = cv2.cvtColor(np.ascontiguousarray(rgb[top:bottom, left:right]), cv2.COLOR_RGB2GRAY)
-    return grey.astype(np.float32), points - np.array([left, top], np.float32)
+def _width(points: Array, eye: tuple[int, ...]) -> Array:
+    return np.asarray(np.linalg.norm(points[:, eye[0], :2] - points[:, eye[8], :2], axis=-1))
 
 
-def _hull(grey: Array, points: Array) -> Array:
-    inside = np.zeros(grey.shape, np.uint8)
-    cv2.fillConvexPoly(inside, cv2.convexHull(points).round().astype(np.int32), 1)
-    return inside > 0
+def _lid_gap(points: Array, eye: tuple[int, ...]) -> Array:
+    """Mean distance of the middle of the upper lid from that of the lower."""
+    upper, lower = points[:, eye[3:6]], points[:, eye[13:10:-1]]
+    return np.asarray(np.linalg.norm(upper - lower, axis=-1).mean(1))
 
 
-def _energy(grey: Array, mask: Array) -> float:
-    return float((cv2.Laplacian(grey, cv2.CV_32F)[mask] ** 2).mean())
+def _iris_axes(landmarks: Array) -> Array:
+    """(T, 478, 3) -> (T, 2, 2) width and height of the right and the left iris."""
+    points = np.asarray(landmarks, np.float64)[..., :2]
+    return np.stack([
+        np.stack([np.linalg.norm(points[:, a] - points[:, b], axis=-1) for a, b in (iris[1::2], iris[2::2])], -1)
+        for iris in (IRIS_RIGHT, IRIS_LEFT)
+    ], 1)  # fmt: skip
+
+
+def _gaze(landmarks: Array) -> Array:
+    """(T, 2, 2) centre of each iris from the middle between its eye's corners, along and across, in eye widths."""
+    points = np.asarray(landmarks, np.float64)[..., :2]
+    parts = []
+    for eye, iris in ((EYE_RIGHT, IRIS_RIGHT), (EYE_LEFT, IRIS_LEFT)):
+        along = points[:, eye[8]] - points[:, eye[0]]
+        offset = points[:, iris[0]] - (points[:, eye[0]] + points[:, eye[8]]) / 2
+        across = np.stack([-along[:, 1], along[:, 0]], -1)
+        parts.append(np.stack([(offset * axis).sum(-1) for axis in (along, across)], -1) / (along**2).sum(-1)[:, None])
+    return np.stack(parts, 1)
+
+
+def _both_eyes_open(values: Array, source: Array, edited: Array) -> Array:
+    """(T, 2) -> (T,) mean over the eyes, NaN while one is shut: what the tracker calls an iris then is a guess."""
+    before, after = eye_opening(source), eye_opening(edited)
+    lid = EYE_OPEN * np.median(before, axis=0)
+    open_ = (np.minimum(before, after) > lid).all(1)
+    return np.where(open_, values.mean(1), np.nan)

@@ -16,27 +16,29 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from bench import Bench, Plan
-from tables import Row, read_rows, report, write_rows
+from bench import Bench, Plan, Take
+from tables import Row, comparison, read_rows, report, write_rows
+from worst import Moment, read_moments, table, write_moments, write_sheets
 
 from talkedit_sdk import EMOTIONS, TalkEditError
 
 VIDEOS: Final = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".ogv"}
 
 
-def choose_clips(paths: Sequence[Path], index: Path | None, role: str | None, limit: int) -> list[Path]:
+def choose_clips(given: Sequence[Take], index: Path | None, role: str | None, limit: int) -> list[Take]:
     """Files as given; of a folder its videos, or those that its index calls core videos, thinned out evenly to `limit`,
     one per person first."""
-    chosen: list[Path] = []
-    for path in paths:
+    chosen: list[Take] = []
+    for take in given:
+        path = take.path
         listed = index or path / "index.csv"
-        if path.is_file():
-            chosen.append(path)
+        if not path.is_dir():
+            chosen.append(take)
         elif listed.is_file():
-            chosen += _thinned(_indexed(path, listed, role), limit)
+            chosen += [Take(p, take.start) for p in _thinned(_indexed(path, listed, role), limit)]
         else:
             found = sorted(p for p in path.rglob("*") if p.suffix.lower() in VIDEOS)
-            chosen += _thinned([(p, p.name) for p in found], limit)
+            chosen += [Take(p, take.start) for p in _thinned([(p, p.name) for p in found], limit)]
     return chosen
 
 
@@ -67,37 +69,44 @@ def _start(plan: Plan) -> None:
     _bench = Bench(plan)
 
 
-def _measure(path: Path) -> tuple[list[Row], str | None]:
+def _measure(take: Take) -> tuple[list[Row], list[Moment], str | None]:
     assert _bench is not None
     try:
-        rows = _bench.measure(path)
+        rows, moments = _bench.measure(take)
     except TalkEditError as error:
-        return [], f"{path.name}: {error}"
-    return rows, None if rows else f"{path.name}: no face in these frames."
+        return [], [], f"{take.name}: {error}"
+    return rows, moments, None if rows else f"{take.name}: no face in these frames."
 
 
 def main() -> None:
     arguments = _arguments()
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    rows_file = out / "rows.csv"
-    rows = read_rows(rows_file) if arguments.resume and rows_file.exists() else []
+    rows_file, worst_file = out / "rows.csv", out / "worst.csv"
+    resumed = arguments.resume and rows_file.exists() and worst_file.exists()
+    rows, moments = (read_rows(rows_file), read_moments(worst_file)) if resumed else ([], [])
     done = {row.clip for row in rows}
-    clips = choose_clips(arguments.clips, arguments.index, arguments.role, arguments.limit)
-    clips = [path for path in clips if path.stem not in done]
+    takes = choose_clips(arguments.clips, arguments.index, arguments.role, arguments.limit)
+    takes = [take for take in takes if take.name not in done]
     plan = Plan(
         arguments.emotions, arguments.intensities, arguments.mouth_weights, arguments.frames, arguments.judge, out
     )
     notes: list[str] = []
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(arguments.jobs, mp_context=spawn, initializer=_start, initargs=(plan,)) as pool:
-        for path, (found, note) in zip(clips, pool.map(_measure, clips), strict=True):
-            print(note or f"{path.name}: {len(found)} rows", file=sys.stderr)
+        for take, (found, worst, note) in zip(takes, pool.map(_measure, takes), strict=True):
+            print(note or f"{take.name}: {len(found)} rows", file=sys.stderr)
             rows += found
+            moments += worst
             notes += [note] if note else []
             write_rows(rows_file, rows)
-    text = report(rows, notes)
+            write_moments(worst_file, moments)
+    parts = [report(rows, notes), table(moments)]
+    if arguments.before:
+        parts.append(comparison(read_rows(arguments.before), rows))
+    text = "\n\n".join(parts) + "\n"
     (out / "table.md").write_text(text, encoding="utf-8")
+    write_sheets(out, moments)
     print(text)
 
 
@@ -105,7 +114,13 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="Measures what edits keep and what they change, over a folder of clips."
     )
-    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="folders of videos, or videos")
+    parser.add_argument(
+        "--clips",
+        type=_take,
+        nargs="+",
+        required=True,
+        help="folders of videos, or videos; FILE@SECONDS to start there",
+    )
     parser.add_argument("--index", type=Path, help="CSV with columns file, role, tier, person (FOLDER/index.csv)")
     parser.add_argument("--role", help="only clips of this role in the index")
     parser.add_argument("--limit", type=int, default=8, help="clips of each folder, spread over it; 0 for all (8)")
@@ -115,11 +130,20 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--mouth-weights", type=_numbers, default=(0.0, 0.5, 1.0), help="comma-separated (0,0.5,1)")
     parser.add_argument("--judge", type=Path, help="folder with judge.py, an emotion classifier")
     parser.add_argument("--out", type=Path, default=Path("build/quality"), help="folder (build/quality)")
+    parser.add_argument("--before", type=Path, help="rows.csv of an earlier run, to compare with")
     parser.add_argument("--resume", action="store_true", help="keep the rows that are in OUT, skip their clips")
     parser.add_argument(
         "--jobs", type=int, default=os.cpu_count() or 1, help="clips measured at the same time (all cores)"
     )
     return parser.parse_args()
+
+
+def _take(text: str) -> Take:
+    path, _, start = text.rpartition("@")
+    try:
+        return Take(Path(path), float(start)) if path else Take(Path(text))
+    except ValueError:
+        return Take(Path(text))
 
 
 def _names(text: str) -> tuple[str, ...]:

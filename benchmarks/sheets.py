@@ -16,10 +16,10 @@ Picture = NDArray[Any]
 _TITLE = 22
 
 
-def crop(rgb: Picture, landmarks: NDArray[Any], side: int) -> Picture:
-    """(H, W, 3) and (478, 3) -> (side, side, 3): the head, half as large again as the face; black outside the frame."""
+def crop(rgb: Picture, landmarks: NDArray[Any], side: int, around: float = 1.5) -> Picture:
+    """(H, W, 3) and (N, 3) -> (side, side, 3): the head, half as large again as the face; black outside the frame."""
     low, high = landmarks[:, :2].min(0), landmarks[:, :2].max(0)
-    scale = side / (1.5 * float((high - low).max()))
+    scale = side / (around * float((high - low).max()))
     shift = side / 2 - scale * (low + high) / 2
     if scale < 0.5:  # averaged down first, or the sheet would show aliasing that is not in the video
         rgb, shrink = cv2.resize(rgb, None, fx=2 * scale, fy=2 * scale, interpolation=cv2.INTER_AREA), 2 * scale
@@ -31,17 +31,19 @@ def crop(rgb: Picture, landmarks: NDArray[Any], side: int) -> Picture:
 
 def write_by_column(path: Path, columns: Mapping[str, Sequence[Picture]]) -> None:
     """A sheet with a titled column for each emotion, one row per frame."""
-    parts = [np.vstack([_title(name, pictures[0].shape[1]), *pictures]) for name, pictures in columns.items()]
+    parts = [titled(name, np.vstack(list(pictures))) for name, pictures in columns.items()]
     Image.fromarray(np.hstack(parts)).save(path)
 
 
 def write_by_row(path: Path, rows: Mapping[str, Sequence[Picture]]) -> None:
     """A sheet with a titled row for each emotion, consecutive frames side by side."""
-    parts = []
-    for name, pictures in rows.items():
-        strip = np.hstack(list(pictures))
-        parts += [_title(name, strip.shape[1]), strip]
+    parts = [titled(name, np.hstack(list(pictures))) for name, pictures in rows.items()]
     Image.fromarray(np.vstack(parts)).save(path)
+
+
+def titled(text: str, picture: Picture) -> Picture:
+    """With a line of text above."""
+    return np.vstack([_title(text, picture.shape[1]), picture])
 
 
 def _title(text: str, width: int) -> Picture:

@@ -34,9 +34,31 @@ class Row:
     drift: float = NAN
     drift95: float = NAN
     jitter: float = NAN
-    sharpness: float = NAN
     detail: float = NAN
+    sharp_eyes: float = NAN
+    sharp_mouth: float = NAN
+    sharp_cheeks: float = NAN
+    sharp_forehead: float = NAN
+    grain_eyes: float = NAN
+    grain_mouth: float = NAN
+    grain_cheeks: float = NAN
+    grain_forehead: float = NAN
+    warp: float = NAN
+    warp95: float = NAN
+    static: float = NAN
     untouched: float = NAN
+    iris: float = NAN
+    iris_tracked: float = NAN
+    gaze: float = NAN
+    blinks: float = NAN
+    lip_upper: float = NAN
+    lip_lower: float = NAN
+    teeth_width: float = NAN
+    teeth_upper: float = NAN
+    teeth_lower: float = NAN
+    identity: float = NAN
+    skin: float = NAN
+    covered: float = NAN
     linearity: float = NAN
     zero: float = NAN
     gain: float = NAN
@@ -77,14 +99,12 @@ class Measure:
         return f"≥ {self.low:g}" if low else f"≤ {self.high:g}" if high else ""
 
 
-MEASURES: Final = (
+SPEECH: Final = (
     Measure("mouth", "mouth corr", 1, low=0.97, digits=3),
     Measure("closures", "closures kept", 1, low=0.95),
     Measure("drift", "drift °", 0, high=1.0),
     Measure("drift95", "drift ° p95", 0),
     Measure("jitter", "jitter", 0, high=1.1),
-    Measure("sharpness", "sharpness", 1, low=0.95, high=1.05),
-    Measure("detail", "skin detail", 1, low=0.95, high=1.05),
     Measure("untouched", "untouched", 1, low=1.0, digits=4),
     Measure("linearity", "linearity", 1, low=0.95, digits=3),
     Measure("zero", "zero = input", 1, low=1.0),
@@ -92,6 +112,40 @@ MEASURES: Final = (
     Measure("named", "named", 1),
     Measure("rose", "rose most", 1),
 )
+TEXTURE: Final = (
+    Measure("detail", "skin detail", 1, low=0.95, high=1.05),
+    *(Measure(f"sharp_{region}", f"sharp {region}", 1) for region in ("eyes", "mouth", "cheeks", "forehead")),
+    *(Measure(f"grain_{region}", f"grain {region}", 1) for region in ("eyes", "mouth", "cheeks", "forehead")),
+    Measure("warp", "warping error", 0),
+    Measure("warp95", "warping p95", 0),
+    Measure("static", "at rest", 0),
+)
+ANATOMY: Final = (
+    Measure("iris", "iris", 1),
+    Measure("iris_tracked", "iris, tracked", 1),
+    Measure("gaze", "gaze", 0),
+    Measure("blinks", "blinks kept", 1),
+    Measure("lip_upper", "upper lip", 1),
+    Measure("lip_lower", "lower lip", 1),
+    Measure("teeth_width", "teeth width", 1),
+    Measure("teeth_upper", "upper teeth", 1),
+    Measure("teeth_lower", "lower teeth", 1),
+    Measure("identity", "identity %", 0),
+    Measure("skin", "skin ΔE", 0),
+)
+TABLES: Final = {
+    "Speech, head and emotion": SPEECH,
+    "Sharpness, grain and flicker": TEXTURE,
+    "Eyes, mouth and identity": ANATOMY,
+}
+MEASURES: Final = (*SPEECH, *TEXTURE, *ANATOMY)
+
+FRAME_MEASURES: Final = tuple(
+    measure
+    for measure in MEASURES
+    if measure.field.startswith(("sharp_", "grain_", "lip_", "teeth_")) or measure.field in ("warp", "iris", "gaze")
+)
+"""Those of which single frames can be the worst."""
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -102,9 +156,11 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
 
 
 def read_rows(path: Path) -> list[Row]:
+    """Also those of an older run: columns that are not known any more are left out, new ones are NaN."""
+    known = {field.name for field in fields(Row)}
     with path.open(newline="", encoding="utf-8") as file:
         return [
-            Row(**{name: value if name in _TEXTS else float(value) for name, value in line.items()})
+            Row(**{name: value if name in _TEXTS else float(value) for name, value in line.items() if name in known})
             for line in csv.DictReader(file)
         ]
 
@@ -119,23 +175,61 @@ def report(rows: Sequence[Row], notes: Sequence[str]) -> str:
     """The whole `table.md`."""
     clips = sorted({row.clip for row in rows})
     numbers = {clip: number for number, clip in enumerate(clips, start=1)}
-    parts = ["# Quality", _by_setting(rows, numbers)]
-    parts += ["Each cell: mean over the clips, in brackets the worst clip's value and number.", _targets(rows)]
-    parts.append("\n".join(f"{number}. {clip}" for clip, number in numbers.items()))
+    parts = ["# Quality", "Each cell: mean over the clips, in brackets the worst clip's value and number."]
+    for title, measures in TABLES.items():
+        shown = [measure for measure in measures if _valid(measure, rows)]
+        parts += [f"## {title}", _by_setting(rows, shown, numbers)] if shown else []
+    parts.append(_targets(rows))
+    parts.append(_by_clip(rows, numbers))
     parts += ["\n".join(f"- {note}" for note in notes)] if notes else []
     return "\n\n".join(parts) + "\n"
 
 
-def _by_setting(rows: Sequence[Row], numbers: dict[str, int]) -> str:
+def comparison(before: Sequence[Row], after: Sequence[Row]) -> str:
+    """Both runs side by side, over the clips and settings that both have."""
+    settings = {_setting(row) for row in before} & {_setting(row) for row in after}
+    runs = [[row for row in rows if _setting(row) in settings and row.emotion != CONTROL] for rows in (before, after)]
+    lines = []
+    for measure in MEASURES:
+        both = [_valid(measure, rows) for rows in runs]
+        if all(both):
+            worst = [max(rows, key=measure.badness) for rows in both]
+            lines.append(
+                [
+                    measure.title,
+                    *(measure.text(_mean(measure, rows)) for rows in both),
+                    *(f"{measure.text(measure.of(row))} {row.emotion} on {row.clip}" for row in worst),
+                ]
+            )
+    count = len({clip for clip, *_ in settings})
+    title = f"## Before and after ({count} clips, {len(runs[0])} rows)\n\n"
+    return title + markdown(["measure", "before", "after", "worst row before", "worst row after"], lines)
+
+
+def _by_clip(rows: Sequence[Row], numbers: dict[str, int]) -> str:
+    lines = []
+    for clip, number in numbers.items():
+        edits = [row for row in rows if row.clip == clip and row.emotion != CONTROL]
+        shares = [[getattr(row, name) for row in edits] for name in ("edited", "covered")]
+        known = [[share for share in column if np.isfinite(share)] for column in shares]
+        frames = next(row.frames for row in rows if row.clip == clip)
+        lines.append([f"{number}. {clip}", f"{frames:g}", *(f"{np.mean(k):.0%}" if k else "–" for k in known)])
+    return markdown(["clip", "frames", "edited in full", "face covered"], lines)
+
+
+def _setting(row: Row) -> tuple[str, str, float, float]:
+    return row.clip, row.emotion, row.mouth_weight, row.intensity
+
+
+def _by_setting(rows: Sequence[Row], measures: Sequence[Measure], numbers: dict[str, int]) -> str:
     settings: dict[tuple[str, float, float], list[Row]] = {}
     for row in rows:
         settings.setdefault((row.emotion, row.mouth_weight, row.intensity), []).append(row)
-    shown = [measure for measure in MEASURES if _valid(measure, rows)]
-    header = ["emotion", "mouth weight", "intensity", *(measure.title for measure in shown)]
+    header = ["emotion", "mouth weight", "intensity", *(measure.title for measure in measures)]
     lines = []
     for (emotion, weight, intensity), group in settings.items():
         setting = ["", ""] if emotion == CONTROL else [f"{weight:g}", f"{intensity:g}"]
-        lines.append([emotion, *setting, *(_cell(measure, group, numbers) for measure in shown)])
+        lines.append([emotion, *setting, *(_cell(measure, group, numbers) for measure in measures)])
     return markdown(header, lines)
 
 

@@ -8,27 +8,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from talkedit_sdk.editor import EMBEDDED
-from talkedit_sdk.face.model import FaceModel
-from talkedit_sdk.face.topology import BONE, LIPS_INNER, VERTICES
-from talkedit_sdk.face.track import LANDMARKS
+from talkedit_sdk.face.topology import BONE, EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, LIPS_INNER, VERTICES
 
 Array = NDArray[Any]
 
 COUNT = 40
 FRAMES = np.arange(COUNT)
 LOWER_LIP = list(LIPS_INNER[11:])
-
-
-@pytest.fixture(scope="module")
-def face() -> Array:
-    """(478, 3) a still face, 200 pixels high, in the middle of a picture of 400."""
-    points = np.zeros((LANDMARKS, 3))
-    points[:VERTICES] = FaceModel.load(EMBEDDED).mean.numpy()
-    points -= points.mean(0)
-    points *= 200 / np.ptp(points[:, 1])
-    points[:, :2] += 200
-    return points
 
 
 @pytest.fixture(scope="module")
@@ -45,16 +31,20 @@ def talking(face: Array, gaps: Array) -> Array:
     return frames
 
 
+def lidded(face: Array, openings: Array) -> Array:
+    """The lower lids as far from the upper ones as in the face, times (T,) openings."""
+    frames = np.repeat(face[None], len(openings), axis=0)
+    for eye in (EYE_RIGHT, EYE_LEFT):
+        for upper, lower in zip(eye[1:8], eye[:8:-1], strict=True):
+            frames[:, lower] = face[upper] + openings[:, None] * (face[lower] - face[upper])
+    return frames
+
+
 def turned(landmarks: Array, degrees: float, axis: int = 1) -> Array:
     vector = np.zeros(3)
     vector[axis] = np.radians(degrees)
     centre = np.array([200.0, 200.0, 0.0])
     return np.asarray((landmarks - centre) @ cv2.Rodrigues(vector)[0].T + centre)
-
-
-def picture() -> Array:
-    noise = np.random.default_rng(7).integers(0, 256, (400, 400, 3)).astype(np.uint8)
-    return np.asarray(cv2.GaussianBlur(noise, (0, 0), 2))
 
 
 def test_mouth_opening_is_the_gap_in_face_heights(metrics: ModuleType, face: Array) -> None:
@@ -135,42 +125,82 @@ def test_jitter_does_not_cross_gaps(metrics: ModuleType, talk: Array) -> None:
     assert np.isnan(metrics.jitter_ratio(talk, talk, 2 * FRAMES))
 
 
-def test_blurring_lowers_sharpness_inside_the_face_only(metrics: ModuleType, face: Array) -> None:
-    sharp = picture()
-    blurred = cv2.GaussianBlur(sharp, (0, 0), 1)
-    assert metrics.sharpness(blurred, face) < 0.8 * metrics.sharpness(sharp, face)
-    around = sharp.copy()
-    around[:60], around[-60:] = blurred[:60], blurred[-60:]
-    assert metrics.sharpness(around, face) == metrics.sharpness(sharp, face)
+def test_an_elliptic_iris_is_told_and_a_shut_eye_is_not(metrics: ModuleType, face: Array) -> None:
+    source = np.repeat(face[None], COUNT, axis=0)
+    edited = source.copy()
+    for iris in (IRIS_RIGHT, IRIS_LEFT):
+        rim = list(iris[1:])
+        edited[:, rim, 1] = face[iris[0], 1] + 1.3 * (face[rim, 1] - face[iris[0], 1])
+    assert metrics.iris_roundness(source, source) == pytest.approx(np.ones(COUNT))
+    assert metrics.iris_roundness(source, edited) == pytest.approx(np.full(COUNT, 1.3))
+    openings = np.where(FRAMES < 5, 0.2, 1.0)
+    blinking = lidded(face, openings)
+    assert np.isnan(metrics.iris_roundness(source, blinking)).tolist() == (FRAMES < 5).tolist()
 
 
-def test_skin_detail_sees_blur_and_neither_grain_nor_eyes(metrics: ModuleType, face: Array) -> None:
-    clean = picture()
-    detail = metrics.skin_detail(clean, face)
-    assert metrics.skin_detail(cv2.GaussianBlur(clean, (0, 0), 1), face) < 0.8 * detail
-    grainy = np.clip(clean + np.random.default_rng(2).normal(0, 2, clean.shape), 0, 255).round().astype(np.uint8)
-    plain = metrics.sharpness(grainy, face) / metrics.sharpness(clean, face)
-    assert abs(metrics.skin_detail(grainy, face) / detail - 1) < 0.2 * abs(plain - 1)
-    blind = clean.copy()
-    for x, y in face[[159, 386, 13], :2].astype(int):
-        blind[y - 1 : y + 2, x - 2 : x + 3] = 0
-    assert metrics.skin_detail(blind, face) == pytest.approx(detail, rel=2e-3)
+def test_gaze_drift_is_in_iris_radii_and_the_head_may_move(metrics: ModuleType, face: Array) -> None:
+    source = np.repeat(face[None], COUNT, axis=0)
+    edited = source.copy()
+    radius = np.linalg.norm(face[IRIS_RIGHT[1]] - face[IRIS_RIGHT[3]]) / 2
+    edited[:, [*IRIS_RIGHT, *IRIS_LEFT], 0] += 0.5 * radius
+    assert metrics.gaze_drift(source, edited) == pytest.approx(np.full(COUNT, 0.5))
+    assert metrics.gaze_drift(source, turned(source, 20, axis=2) * 1.5 + 9) == pytest.approx(np.zeros(COUNT), abs=1e-6)
 
 
-def test_a_face_half_outside_the_picture_has_a_sharpness(metrics: ModuleType, face: Array) -> None:
-    aside = face - np.array([200.0, 0, 0])
-    assert metrics.sharpness(picture(), aside) > 0
-    assert metrics.skin_detail(picture(), aside) > 0
+def test_a_lost_blink_lowers_the_share_of_blinks(metrics: ModuleType, face: Array) -> None:
+    openings = np.ones(COUNT)
+    openings[[10, 11, 12, 30]] = 0.1
+    source = metrics.eye_opening(lidded(face, openings))
+    assert metrics.blinks_kept(source, source, FRAMES) == 1
+    half = openings.copy()
+    half[30] = 0.6
+    assert metrics.blinks_kept(source, metrics.eye_opening(lidded(face, half)), FRAMES) == 0.5
+    late = np.roll(openings, 1)
+    assert metrics.blinks_kept(source, metrics.eye_opening(lidded(face, late)), FRAMES) == 1
+    assert metrics.blinks_kept(source, np.ones((COUNT, 2)), FRAMES) == 0
+    assert np.isnan(metrics.blinks_kept(np.ones((COUNT, 2)), source, FRAMES))
 
 
-def test_untouched_share_counts_changes_outside_the_face(metrics: ModuleType, face: Array) -> None:
-    source = picture()
-    inside, outside = source.copy(), source.copy()
-    inside[150:250, 150:250] += 1
-    outside[:4, :, 1] ^= 1
-    assert metrics.untouched_share(source, inside, face) == 1
-    share = metrics.untouched_share(source, outside, face)
-    assert 1 - 4 * 400 / 60_000 < share < 1 - 4 * 400 / 160_000
+def test_lips_are_compared_at_equal_opening(metrics: ModuleType) -> None:
+    opening, width = np.linspace(0, 0.1, COUNT), np.full(COUNT, 0.35)
+    source = np.stack([0.1 - 0.5 * opening, np.full(COUNT, 0.12)], -1)  # the upper lip thins as the mouth opens
+    mouth = np.stack([opening, width], -1)
+    assert metrics.thickness_ratio(source, source, mouth, mouth) == pytest.approx(np.ones((COUNT, 2)), abs=0.03)
+    wider = opening + 0.04
+    same_lips = np.stack([0.1 - 0.5 * wider, np.full(COUNT, 0.12)], -1)
+    ratio = metrics.thickness_ratio(source, same_lips * (1, 0.8), mouth, np.stack([wider, width], -1))
+    beyond = wider > 0.1 + metrics.SAME_OPENING
+    assert np.isnan(ratio).all(1).tolist() == beyond.tolist()
+    assert ratio[~beyond][:, 0] == pytest.approx(1, abs=0.08)
+    assert ratio[~beyond][:, 1] == pytest.approx(0.8)
+
+
+def test_the_lips_of_an_o_are_not_compared_with_those_of_an_e(metrics: ModuleType) -> None:
+    pursed = FRAMES % 2 == 0
+    thickness = np.where(pursed, 0.15, 0.1)[:, None] * np.ones(2)
+    mouth = np.stack([np.full(COUNT, 0.02), np.where(pursed, 0.25, 0.4)], -1)
+    assert metrics.thickness_ratio(thickness, thickness, mouth, mouth) == pytest.approx(np.ones((COUNT, 2)))
+    assert metrics.thickness_ratio(thickness, thickness, mouth, mouth + np.array([0, 0.02])) == pytest.approx(
+        np.ones((COUNT, 2))
+    )
+
+
+def test_mouth_width_is_in_face_heights(metrics: ModuleType, face: Array) -> None:
+    wide = face[None].copy()
+    wide[:, 291, 0] += 20
+    height = np.linalg.norm(face[152, :2] - face[10, :2])
+    widened = metrics.mouth_width(wide) - metrics.mouth_width(face[None])
+    assert widened * height == pytest.approx([20], abs=0.5)
+    assert metrics.mouth_width(turned(wide, 30, axis=2) * 2) == pytest.approx(metrics.mouth_width(wide))
+
+
+def test_lip_thickness_goes_from_contour_to_contour(metrics: ModuleType, face: Array) -> None:
+    shape = face[None, :VERTICES]
+    thicker = shape.copy()
+    thicker[:, [37, 0, 267], 1] -= 3
+    upper, lower = (metrics.lip_thickness(thicker) - metrics.lip_thickness(shape))[0]
+    assert upper == pytest.approx(3, abs=0.2)
+    assert lower == 0
 
 
 def test_linearity_falls_where_an_intensity_does_nothing(metrics: ModuleType) -> None:

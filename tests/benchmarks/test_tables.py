@@ -35,3 +35,42 @@ def test_a_range_is_a_target(tables: ModuleType, value: float, reached: bool) ->
     measure = next(measure for measure in tables.MEASURES if measure.field == "detail")
     assert measure.reached(value) is reached
     assert measure.target == "0.95 to 1.05"
+
+
+def test_rows_of_an_older_run_can_be_read(tables: ModuleType, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "clip,emotion,mouth_weight,intensity,frames,sharpness,drift\none,happy,1.0,0.5,75.0,0.9,2.5\n", encoding="utf-8"
+    )
+    (row,) = tables.read_rows(path)
+    assert (row.clip, row.drift) == ("one", 2.5)
+    assert row.warp != row.warp
+
+
+def test_before_and_after_go_over_what_both_have(tables: ModuleType) -> None:
+    before = [
+        tables.Row("one", "happy", 1.0, 0.8, 40.0, iris=1.2, warp=1.1),
+        tables.Row("two", "happy", 1.0, 0.8, 40.0, iris=1.4),
+        tables.Row("gone", "happy", 1.0, 0.8, 40.0, iris=9.0),
+        tables.Row("one", tables.CONTROL, 0.0, 0.0, 40.0, iris=5.0),
+    ]
+    after = [
+        tables.Row("one", "happy", 1.0, 0.8, 40.0, iris=1.1),
+        tables.Row("two", "happy", 1.0, 0.8, 40.0, iris=1.0),
+        tables.Row("one", tables.CONTROL, 0.0, 0.0, 40.0, iris=5.0),
+    ]
+    text = tables.comparison(before, after)
+    assert "(2 clips, 2 rows)" in text
+    assert "| iris | 1.30 | 1.05 | 1.40 happy on two | 1.10 happy on one |" in text
+    assert "warping error" not in text
+
+
+def test_clips_are_listed_with_how_much_of_the_face_is_covered(tables: ModuleType) -> None:
+    rows = [
+        tables.Row("hand", "happy", 1.0, 0.8, 40.0, edited=0.5, covered=0.2),
+        tables.Row("hand", "sad", 1.0, 0.8, 40.0, edited=0.5, covered=0.3),
+        tables.Row("free", "sad", 1.0, 0.8, 30.0, edited=1.0),
+    ]
+    text = tables.report(rows, [])
+    assert "| 1. free | 30 | 100% | – |" in text
+    assert "| 2. hand | 40 | 50% | 25% |" in text
