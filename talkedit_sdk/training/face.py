@@ -17,6 +17,7 @@ from talkedit_sdk.face.model import REACH, FaceModel
 from talkedit_sdk.face.pose import align
 from talkedit_sdk.face.topology import INDEX, OUTER_EYE_CORNERS, VERTICES
 from talkedit_sdk.face.tracker import FaceMeshTracker
+from talkedit_sdk.manifest import write_manifest
 from talkedit_sdk.training.basis import BasisLearner, Recording, mean_face, mirror_of, symmetric
 from talkedit_sdk.training.card import write_card
 from talkedit_sdk.training.dataset import Teacher, list_items, recordings
@@ -202,7 +203,7 @@ def train_from_folder(
     Args:
         data: folder of videos and photos, see `list_items`.
         teacher: path of `face_landmarker.task`.
-        out: folder for `face.safetensors`, `face.json` and the model card.
+        out: folder for `face.safetensors`, `face.json`, the model card and the manifest.
         cache: folder for landmarks and scores, so that a second run starts at once.
         epochs, seed: of the regressor.
         folds: groups of people left out in turn when measuring; 0 to skip measuring.
@@ -230,4 +231,5 @@ def train_from_folder(
     people = len({r.person for r in own})
     model.save(out, {"people": people, "recordings": len(own), "measured": summary})
     write_card(out / "README.md", tables, people, own)
+    write_manifest(out)
     return summary

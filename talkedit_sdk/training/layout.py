@@ -8,9 +8,13 @@ from torch import Tensor
 from talkedit_sdk.face import topology
 from talkedit_sdk.face.topology import VERTICES
 
+_STILL = (
+    ((168, 6, 197, 195, 133, 362), 0.045),  # nose bridge, inner eye corners
+    ((10, 338, 109, 297, 67, 332, 103, 284, 54, 251, 21, 389, 162, 356, 127), 0.12),  # hairline, temples
+    ((234, 454, 93, 323), 0.22),  # skin before the ears, which slides little over the joint of the jaw
+)
+"""Vertices that keep still, and how far they hold the skin around them, in outer eye corner distances."""
 # Three landmarks around each nostril wing are joined pairwise but span no face of the mesh.
-_STILL = (168, 6, 197, 195, 234, 454, 133, 362, 10, 338, 109, 297, 67, 332, 103, 284, 54, 251, 21, 389, 162, 356, 127)
-_STILL_RADIUS = 0.045
 _NO_FACES = frozenset({frozenset((49, 64, 129)), frozenset((279, 294, 358))})
 
 
@@ -61,8 +65,8 @@ def uv_of(mean: Tensor, triangles: Tensor) -> Tensor:
 
 def mobility_of(mean: Tensor) -> Tensor:
     """(468,) 0 on bone (nose bridge, inner eye corners, hairline, temples, ears), 1 where skin moves freely."""
-    nearest = torch.cdist(mean, mean[list(_STILL)]).min(1).values
-    return 1 - torch.exp(-0.5 * (nearest / _STILL_RADIUS) ** 2)
+    nearest = torch.stack([torch.cdist(mean, mean[list(still)]).min(1).values / radius for still, radius in _STILL])
+    return 1 - torch.exp(-0.5 * nearest.min(0).values ** 2)
 
 
 def regions_of(mean: Tensor) -> Tensor:

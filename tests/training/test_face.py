@@ -8,6 +8,7 @@ import torch
 from talkedit_sdk.errors import OptionError
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, OUTER_EYE_CORNERS, VERTICES, mirrored_name
+from talkedit_sdk.manifest import MANIFEST, Manifest
 from talkedit_sdk.training import face
 from talkedit_sdk.training.dataset import Item
 from talkedit_sdk.training.face import leave_people_out, measure, summary_of, train_face_model
@@ -115,5 +116,6 @@ def test_from_a_folder_to_a_model_with_its_card(people, record, tmp_path, monkey
     assert f"{summary['fitted_mean']:.3f}" in card
     assert "never trained on (1 recordings)" in card
     FaceModel.load(out)
+    assert Manifest.read(out / MANIFEST, "it") == Manifest.of(out)
     assert face.train_from_folder(tmp_path, tmp_path, out, tmp_path, epochs=1, folds=0) == {}
     assert "Not measured." in (out / "README.md").read_text()

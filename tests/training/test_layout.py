@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from talkedit_sdk.face.model import REGIONS
-from talkedit_sdk.face.topology import EYE_LEFT, LIPS_INNER, OVAL, VERTICES
+from talkedit_sdk.face.topology import BROW_LEFT, BROW_RIGHT, CHIN, EYE_LEFT, LIPS_INNER, OVAL, VERTICES
 from talkedit_sdk.training.basis import symmetric
-from talkedit_sdk.training.layout import regions_of, triangles_of, uv_of
+from talkedit_sdk.training.layout import mobility_of, regions_of, triangles_of, uv_of
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +56,17 @@ def test_regions(mean, model):
     assert regions.shape == (len(REGIONS), VERTICES)
     torch.testing.assert_close(regions.sum(0), torch.ones(VERTICES))
     torch.testing.assert_close(regions[:, model.mirror], regions, rtol=0, atol=0.1)
+
+
+def test_mobility(mean, model):
+    """Nothing moves on bone and at the hairline; skin before the ears is held softly; brows, lips and chin are free."""
+    mobility = mobility_of(mean)
+    torch.testing.assert_close(mobility, model.mobility, rtol=0, atol=1e-3)
+    torch.testing.assert_close(mobility[model.mirror], mobility, rtol=0, atol=0.02)
+    assert mobility[[168, 10, 109, 338, 162, 389, 234, 454]].max() < 0.01
+    assert mobility[[*LIPS_INNER, *BROW_LEFT, *BROW_RIGHT, CHIN, 205, 425]].min() > 0.9
+    jawline = mobility[[454, 323, 361, 288, 397, 365, CHIN]]
+    assert (jawline.diff() > -1e-3).all(), "more and more from the ear to the chin"
+    assert jawline.diff().max() < 0.6, "without a step"
+    forehead = mobility[[10, 151, 9]]
+    assert (forehead.diff() > 0.2).all()
