@@ -1,5 +1,7 @@
 # make demo   edits the example clip (or VIDEO=path) for several emotions
+# make app    starts the app in the browser
 # make test   runs the style checks and the whole test suite
+# make browser   drives the app in a real browser; needs Debian's chromium
 # Each does its own set-up in .venv and works offline once that is done.
 
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3; do \
@@ -10,13 +12,20 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 VIDEO ?= examples/talk.mp4
 OUT ?= demo
 
-.PHONY: demo test check format clean
+.PHONY: demo app test browser check format clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo.py "$(VIDEO)" --out "$(OUT)"
 
+app: $(VENV)/.app
+	$(BIN)/python app.py
+
 test: check
 	$(BIN)/python -m pytest -n 2
+
+browser: $(VENV)/.browser
+	@command -v chromium >/dev/null || { echo "The browser tests need chromium: apt-get install chromium"; exit 1; }
+	$(BIN)/python -m pytest tests/app/test_browser.py
 
 check: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -37,8 +46,16 @@ $(VENV)/.demo: $(VENV)/.venv pyproject.toml constraints.txt
 	$(PIP) --editable .
 	@touch $@
 
+$(VENV)/.app: $(VENV)/.demo pyproject.toml constraints.txt
+	$(PIP) --editable ".[app]"
+	@touch $@
+
 $(VENV)/.test: $(VENV)/.demo pyproject.toml constraints.txt
-	$(PIP) --editable ".[test]"
+	$(PIP) --editable ".[mcp,test]"
+	@touch $@
+
+$(VENV)/.browser: $(VENV)/.test
+	$(PIP) --editable ".[browser]"
 	@touch $@
 
 clean:

@@ -27,7 +27,9 @@ from talkedit_sdk.options import (
     MouthWeight,
     Quiet,
     Request,
+    Revision,
     Strength,
+    Style,
     Weights,
     curves_target,
     edit_targets,
@@ -35,6 +37,7 @@ from talkedit_sdk.options import (
 )
 from talkedit_sdk.terminal import CANCELLED, FAILED, Session, drop_output, emit, print_facts, working
 from talkedit_sdk.video.output import check_target
+from talkedit_sdk.weights_cli import weights
 
 if TYPE_CHECKING:
     from talkedit_sdk.clip import Clip
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, rich_markup_mode="rich")
 train = typer.Typer(rich_markup_mode="rich", help="Train the weights of talkedit on your own videos.")
 app.add_typer(train, name="train")
+app.add_typer(weights, name="weights")
 
 
 @app.callback(invoke_without_command=True)
@@ -86,9 +90,11 @@ def edit(
     intensity: Strength = None,
     curve: Curve = None,
     mouth_weight: MouthWeight = 0.5,
+    style: Style = 0,
     face: FaceChoice = "largest",
     device: Device = "auto",
     weights: Weights = None,
+    revision: Revision = None,
     force: Force = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -110,10 +116,10 @@ def edit(
     emotions = parse_emotions(emotion)
     request = Request.parse(intensity, curve, mouth_weight, face)
     targets = edit_targets(probe(video), emotions, output, force)
-    editor, clip = _watch(video, device, weights, quiet)
+    editor, clip = _watch(video, device, weights, revision, quiet)
     results = []
     for wanted, target in zip(emotions, targets, strict=True):
-        result = editor.edit(clip, wanted, request.intensity, request.mouth_weight, request.face)
+        result = editor.edit(clip, wanted, request.intensity, request.mouth_weight, request.face, style=style)
         with working(f"Editing, {wanted.label}", quiet) as advance:
             result.save(target, advance)
         results.append({"path": str(target), "emotion": wanted.label, **report_json(result.report)})
@@ -132,6 +138,7 @@ def faces(
     ] = None,
     device: Device = "auto",
     weights: Weights = None,
+    revision: Revision = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -147,7 +154,7 @@ def faces(
     source = probe(video).path
     if thumbnails is not None:
         check_target(thumbnails / f"{video.stem}.face0.png" if os.path.isdir(thumbnails) else thumbnails, source)
-    _, clip = _watch(video, device, weights, quiet)
+    _, clip = _watch(video, device, weights, revision, quiet)
     clip.choose("all")
     found = clip.list_faces()
     pictures = []
@@ -173,9 +180,11 @@ def export_curves(
     intensity: Strength = None,
     curve: Curve = None,
     mouth_weight: MouthWeight = 0.5,
+    style: Style = 0,
     face: FaceChoice = "largest",
     device: Device = "auto",
     weights: Weights = None,
+    revision: Revision = None,
     force: Force = False,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -195,8 +204,8 @@ def export_curves(
     (wanted,) = parse_emotions([emotion])
     request = Request.parse(intensity, curve, mouth_weight, face)
     target = curves_target(probe(video), wanted, output, force)
-    editor, clip = _watch(video, device, weights, quiet)
-    result = editor.edit(clip, wanted, request.intensity, request.mouth_weight, request.face)
+    editor, clip = _watch(video, device, weights, revision, quiet)
+    result = editor.edit(clip, wanted, request.intensity, request.mouth_weight, request.face, style=style)
     rows = write_curves(target, result.curves, result.report.edited)
     if as_json:
         emit({"input": str(video), "path": str(target), "emotion": wanted.label, "rows": rows})
@@ -208,6 +217,7 @@ def export_curves(
 def info(
     video: Annotated[Path | None, typer.Argument(metavar="INPUT", help="Video or photo.")] = None,
     weights: Weights = None,
+    revision: Revision = None,
     as_json: Json = False,
 ) -> None:
     """Tell what a file is, or, without one, the versions, weights and device in use.
@@ -219,7 +229,7 @@ def info(
     from talkedit_sdk.tables import info_json, installation
     from talkedit_sdk.video.probe import probe
 
-    facts = installation(weights) if video is None else info_json(probe(video))
+    facts = installation(weights, revision) if video is None else info_json(probe(video))
     if as_json:
         emit(facts)
     else:
@@ -277,11 +287,125 @@ def train_face(
         print_facts(summary)
 
 
-def _watch(video: Path, device: str, weights: Path | None, quiet: bool) -> tuple[Editor, Clip]:
+@train.command("glasses")
+def train_glasses(
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="Videos and photos of people, most without glasses.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Receives glasses.safetensors.")],
+    wearers: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Names of the files with glasses; by default the project's own."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Batches to learn from.")] = 2000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same weights.")] = 0,
+) -> None:
+    """Learn to find the rims of glasses, from glasses painted onto bare faces.
+
+    \b
+    talkedit train glasses --data clips --out my
+    """
+    if not os.path.isdir(data):
+        raise OptionError(f"There is no folder {data}; give --data a folder of videos and photos.")
+    if wearers is not None and not os.path.isfile(wearers):
+        raise OptionError(f"There is no file {wearers}; give --wearers a list of file names.")
+    check_target(out / "glasses.safetensors" if os.path.isdir(out) else out, None)
+    from talkedit_sdk.hub import EMBEDDED
+    from talkedit_sdk.training.glasses import WEARERS, train_from_folder
+
+    names = WEARERS if wearers is None else frozenset(wearers.read_text(encoding="utf-8").split())
+    train_from_folder(data, EMBEDDED, out, names, steps, seed)
+    print(out)
+
+
+@train.command("mouth")
+def train_mouth(
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="Videos and photos; an index.csv may name the people.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Receives mouth.safetensors.")],
+    weights: Weights = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Learn what is behind the lips of people who never open them in a clip.
+
+    The mean of the mouths of at least 15 people. An index.csv with columns
+    file, person, role says who is who; only rows of role train are used.
+
+    \b
+    talkedit train mouth --data clips --out my
+    """
+    if not os.path.isdir(data):
+        raise OptionError(f"There is no folder {data}; give --data a folder of videos and photos.")
+    check_target(out / "mouth.safetensors" if os.path.isdir(out) else out, None)
+    from talkedit_sdk.hub import find_weights
+    from talkedit_sdk.training.mouth import train_from_folder
+
+    summary = train_from_folder(data, find_weights(weights), out)
+    if as_json:
+        emit({"out": str(out), "measured": summary})
+    elif quiet:
+        print(out)
+    else:
+        print(out)
+        print_facts(summary)
+
+
+@train.command("motion")
+def train_motion(
+    data: Annotated[
+        Path,
+        typer.Option(
+            metavar="PATH",
+            help="CSV with columns file, person, emotion, level; or a folder laid out as MEAD, or with an index.csv.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Receives the weights and the model card.")],
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Coefficients, kept for the next run; OUT.cache if left out."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Batches to learn from.")] = 2400,
+    batch: Annotated[int, typer.Option(min=1, help="Windows of three seconds in each.")] = 20,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same weights.")] = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Learn the motion editor from videos of people talking, labelled or not.
+
+    Emotions are named as in `talkedit edit`, levels go from 1 (weak) to 3; both
+    may be left out. One person in five is held out and measured. A training
+    that was interrupted goes on when the same command is given again.
+
+    \b
+    talkedit train motion --data mead/manifest.csv --out my
+    talkedit edit talk.mp4 -e happy --weights my
+    talkedit train motion --data MEAD --out my --steps 20000 --batch 64 --device cuda
+    """
+    if not os.path.exists(data):
+        raise OptionError(f"There is nothing at {data}; give --data a CSV, or a folder of videos.")
+    check_target(out / "motion.json" if os.path.isdir(out) else out, None)
+    from talkedit_sdk.hub import EMBEDDED
+    from talkedit_sdk.training.motion import train_from_data
+    from talkedit_sdk.training.trainer import Schedule
+
+    def say(text: str) -> None:
+        if not quiet:
+            print(text, file=sys.stderr)
+
+    cache = cache or out.with_name(f"{out.name}.cache")
+    schedule = Schedule(steps=steps, batch=batch, seed=seed, device=device)
+    summary = train_from_data(data, out, cache, EMBEDDED, schedule, say)
+    if as_json:
+        emit({"out": str(out), "measured": summary})
+    else:
+        print(out)
+        print_facts(summary)
+
+
+def _watch(video: Path, device: str, weights: str | None, revision: str | None, quiet: bool) -> tuple[Editor, Clip]:
     with working("Finding faces", quiet) as advance:
         from talkedit_sdk.editor import Editor
 
-        editor = Editor.load(weights, device)
+        editor = Editor.load(weights, device, revision)
         return editor, editor.watch(video, progress=advance)
 
 
@@ -307,4 +431,7 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """The `talkedit` command."""
+    # Errors of the Hub are told in our words; its tools read this when they are imported.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     sys.exit(run(sys.argv[1:]))

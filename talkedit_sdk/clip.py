@@ -14,6 +14,7 @@ from talkedit_sdk.errors import NoFaceError, OptionError
 from talkedit_sdk.face.fit import FaceFit
 from talkedit_sdk.face.topology import BLENDSHAPES
 from talkedit_sdk.face.track import FaceTrack, Tracking
+from talkedit_sdk.texture.occlusion import Occlusion
 from talkedit_sdk.video.types import FrameSource
 
 _THUMBNAIL: Final = 160
@@ -42,11 +43,14 @@ class Face:
 
 @dataclass(frozen=True)
 class Clip:
-    """A source with its faces, from `Editor.watch`. Holds no frames; `fits[i]` explains `tracking.faces[i]`."""
+    """A source with its faces, from `Editor.watch`. Holds no frames; `fits[i]` explains `tracking.faces[i]`,
+    `occlusions[i]` tells what is in front of it.
+    """
 
     source: FrameSource
     tracking: Tracking
     fits: tuple[FaceFit, ...]
+    occlusions: tuple[Occlusion, ...]
 
     def choose(self, face: str | int) -> tuple[int, ...]:
         """Indices of the faces meant by "largest", "all" or a number.

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import closing
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -14,27 +12,38 @@ import torch
 from numpy.typing import NDArray
 
 from talkedit_sdk.clip import Clip, Face
-from talkedit_sdk.emotion import Emotion, EmotionLike, Intensity, IntensityLike, check_mouth_weight
+from talkedit_sdk.emotion import EmotionCurve, EmotionCurveLike, Intensity, IntensityLike, check_mouth_weight
 from talkedit_sdk.errors import OptionError
 from talkedit_sdk.face.fit import FaceFit, fit
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.topology import VERTICES
 from talkedit_sdk.face.track import FaceTrack, Tracker, Tracking
 from talkedit_sdk.face.tracker import FaceMeshTracker
-from talkedit_sdk.motion.baseline import PrototypeEditor
+from talkedit_sdk.hub import EMBEDDED as EMBEDDED
+from talkedit_sdk.hub import find_weights
 from talkedit_sdk.motion.fade import edge_fade, visibility
+from talkedit_sdk.motion.learned import FILE as MOTION
+from talkedit_sdk.motion.learned import LearnedEditor
 from talkedit_sdk.motion.mouth import lip_gaps
 from talkedit_sdk.motion.types import MotionEditor, MotionRequest
 from talkedit_sdk.progress import ProgressLike, reporting
 from talkedit_sdk.provenance import disclosure
+from talkedit_sdk.render.nobody import FILE as MOUTHS
+from talkedit_sdk.render.nobody import Nobody
 from talkedit_sdk.render.renderer import Renderer
 from talkedit_sdk.report import REASONS, EditReport
 from talkedit_sdk.result import BLOCK, EditResult, FaceEdit
+from talkedit_sdk.texture.glasses import EyeFrame, RimFinder, RimNet
+from talkedit_sdk.texture.occlusion import OcclusionFinder
+from talkedit_sdk.texture.uv import TexelMap
 from talkedit_sdk.threads import single_threaded
+from talkedit_sdk.version import installed
 from talkedit_sdk.video.pipeline import prefetch
 from talkedit_sdk.video.source import open_source
 
-EMBEDDED: Final = Path(__file__).with_name("weights")
+_COVERED: Final = 0.01  # share of a face
+_MENTIONED: Final = 0.02  # share of the frames
+_HIDDEN: Final = "A hand, hair or a thing was in front of the face in {:.0%} of the frames; the edit fades out there."
 
 VideoLike: TypeAlias = "str | os.PathLike[str] | Iterable[NDArray[np.uint8]] | Clip"
 
@@ -48,24 +57,38 @@ class Editor:
     One editor serves any number of clips, one at a time.
     """
 
-    def __init__(self, model: FaceModel, tracker: Tracker, motion: MotionEditor) -> None:
+    def __init__(
+        self, model: FaceModel, tracker: Tracker, motion: MotionEditor, nobody: Nobody | None = None
+    ) -> None:
         self._model, self._tracker, self._motion = model, tracker, motion
-        self._renderer = Renderer(model)
+        self._renderer = Renderer(model, nobody)
+        self._occlusion = OcclusionFinder(model, TexelMap(model))
+        self._rims = RimFinder(model, RimNet.load(EMBEDDED))
 
     @classmethod
-    def load(cls, weights: str | os.PathLike[str] | None = None, device: str | torch.device = "auto") -> Editor:
+    def load(
+        cls,
+        weights: str | os.PathLike[str] | None = None,
+        device: str | torch.device = "auto",
+        revision: str | None = None,
+    ) -> Editor:
         """Loads an editor.
 
         Args:
-            weights: a folder of weights; None for those that come with the package.
+            weights: None for those that come with the package; a folder ("./mine" or a path object); or a repository on
+                the Hugging Face Hub ("org/name", unless a folder of that name exists), kept for use without network.
             device: "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", ...
+            revision: branch, tag or commit of the repository.
 
         Raises:
-            WeightsError: the folder holds no usable weights.
-            OptionError: there is no such device.
+            WeightsError: there are no usable weights; `find_weights` lists the reasons.
+            OptionError: there is no such device, or a revision is given for what is no repository.
         """
-        model = FaceModel.load(EMBEDDED if weights is None else Path(weights)).to(_device(device))
-        return cls(model, FaceMeshTracker(), PrototypeEditor(model))
+        folder = find_weights(weights, revision)
+        model = FaceModel.load(folder).to(_device(device))
+        motion = LearnedEditor.load(folder if (folder / MOTION).exists() else EMBEDDED, model)
+        nobody = Nobody.load(folder if (folder / MOUTHS).exists() else EMBEDDED)
+        return cls(model, FaceMeshTracker(TexelMap(model), EyeFrame(model)), motion, nobody)
 
     @single_threaded()
     def watch(self, video: VideoLike, fps: float | None = None, progress: ProgressLike = None) -> Clip:
@@ -79,7 +102,10 @@ class Editor:
         ):
             tracking = self._tracker.track(frames, advance)
         fits = tuple(fit(self._model, track, tracking.times[track.frames]) for track in tracking.faces)
-        return Clip(source, tracking, fits)
+        occlusions = tuple(
+            self._occlusion.find(track, tracking.times[track.frames], tracking.size) for track in tracking.faces
+        )
+        return Clip(source, tracking, fits, occlusions)
 
     def faces(self, video: VideoLike, fps: float | None = None, progress: ProgressLike = None) -> tuple[Face, ...]:
         """Who is in a video, largest first, with thumbnails; empty if there is nobody."""
@@ -89,12 +115,13 @@ class Editor:
     def edit(
         self,
         video: VideoLike,
-        emotion: EmotionLike = "happy",
+        emotion: EmotionCurveLike = "happy",
         intensity: IntensityLike = 1.0,
         mouth_weight: float = 0.5,
         face: str | int = "largest",
         fps: float | None = None,
         progress: ProgressLike = None,
+        style: int = 0,
     ) -> EditResult:
         """Plans an edit; rendering follows with `EditResult.save`.
 
@@ -102,21 +129,24 @@ class Editor:
             video: path of a video or photo, frames (iterable of (H, W, 3) uint8 RGB), or a `Clip` from `watch`.
             emotion: neutral, happy, sad, angry, surprised, fearful, disgusted, contempt, a synonym, or a mixture such
             as
-                {"happy": 0.7, "surprised": 0.3}. `neutral` takes the speaker's own expression away.
+                {"happy": 0.7, "surprised": 0.3}. `neutral` takes the speaker's own expression away. Or
+                emotions over time, [(seconds, emotion), ...], blended from one to the next.
             intensity: 0 (frames stay as they are) to 1, up to 1.5 exaggerates; or a curve [(seconds, value), ...].
-            mouth_weight: 1 keeps the lips' opening, closures, width and protrusion of the source, 0 lets the emotion
-                shape the mouth.
+            mouth_weight: 1 keeps the lips' opening and closures of the source and the motion of their width and
+                protrusion, 0 lets the emotion shape the mouth.
             face: "largest", "all", or an index as listed by `faces`.
             fps: frame rate of given frames, default 25.
             progress: callback taking a `Progress` (returning False cancels), True, False, or None for a bar on a
             terminal.
+            style: people show an emotion in their own ways; each number is another, the same one each time.
 
         Raises:
             OptionError: an argument is unknown or out of range.
             InputError: the video cannot be read, or shows no such face.
             Cancelled: the callback returned False.
         """
-        target, curve, weight = Emotion.parse(emotion), Intensity.parse(intensity), check_mouth_weight(mouth_weight)
+        target, curve = EmotionCurve.parse(emotion), Intensity.parse(intensity)
+        weight = check_mouth_weight(mouth_weight)
         clip = self.watch(video, fps, progress)
         chosen = clip.choose(face)
         edits, seen = [], []
@@ -124,9 +154,14 @@ class Editor:
             track, face_fit = clip.tracking.faces[index], clip.fits[index]
             visible = visibility(face_fit, clip.tracking.times[track.frames], track.segments)
             seen.append(visible)
-            edits.append(self._plan(clip.tracking, track, face_fit, target, curve, weight, visible))
-        report = _report(clip.tracking, tuple(edits), seen, curve)
-        metadata = disclosure(_version(), target)
+            keep = clip.occlusions[index].keep * self._rims.keep(track.eyes, face_fit.neutral)
+            edits.append(self._plan(clip.tracking, track, face_fit, target, curve, weight, style, visible, keep))
+        covered = np.zeros(len(clip.tracking.times), np.float32)
+        for index in chosen:
+            frames = clip.tracking.faces[index].frames
+            covered[frames] = np.maximum(covered[frames], clip.occlusions[index].covered)
+        report = _report(clip.tracking, tuple(edits), seen, curve, covered)
+        metadata = disclosure(installed(), target)
         return EditResult(clip, tuple(edits), report, self._model, self._renderer, metadata, progress)
 
     def _plan(
@@ -134,10 +169,12 @@ class Editor:
         tracking: Tracking,
         track: FaceTrack,
         face_fit: FaceFit,
-        emotion: Emotion,
+        emotion: EmotionCurve,
         curve: Intensity,
         mouth_weight: float,
+        style: int,
         visible: NDArray[np.float32],
+        keep: torch.Tensor,
     ) -> FaceEdit:
         device, times = self._model.device, tracking.times[track.frames]
         strength = torch.from_numpy(curve.at(times) * visible * edge_fade(track, tracking)).to(device)
@@ -145,12 +182,13 @@ class Editor:
             coefficients=face_fit.coefficients,
             times=torch.from_numpy(times).to(device),
             segments=torch.from_numpy(np.array(track.segments)).to(device),
-            emotion=emotion,
+            emotion=torch.from_numpy(emotion.at(times)).to(device),
             intensity=strength,
             mouth_weight=mouth_weight,
             lip_gaps=torch.cat([_gaps(track, face_fit, start) for start in range(0, len(times), BLOCK)]),
+            style=style,
         )
-        return FaceEdit(track, face_fit, self._motion.edit(request), strength)
+        return FaceEdit(track, face_fit, self._motion.edit(request), strength, keep)
 
 
 def _gaps(track: FaceTrack, face_fit: FaceFit, start: int) -> torch.Tensor:
@@ -160,7 +198,11 @@ def _gaps(track: FaceTrack, face_fit: FaceFit, start: int) -> torch.Tensor:
 
 
 def _report(
-    tracking: Tracking, edits: tuple[FaceEdit, ...], visible: list[NDArray[np.float32]], curve: Intensity
+    tracking: Tracking,
+    edits: tuple[FaceEdit, ...],
+    visible: list[NDArray[np.float32]],
+    curve: Intensity,
+    covered: NDArray[np.float32],
 ) -> EditReport:
     count = len(tracking.times)
     strength = np.zeros(count, np.float32)
@@ -178,7 +220,9 @@ def _report(
         better = ranks[names] > ranks[reasons[frames]]
         reasons[frames[better]] = names[better]
     identities = tuple(edit.track.identity for edit in edits)
-    return EditReport(len(tracking.faces), identities, tracking.times, strength, reasons)
+    hidden = float((covered > _COVERED).mean())
+    notes = (_HIDDEN.format(hidden),) if hidden >= _MENTIONED else ()
+    return EditReport(len(tracking.faces), identities, tracking.times, strength, reasons, notes, covered)
 
 
 def _device(device: str | torch.device) -> torch.device:
@@ -190,10 +234,3 @@ def _device(device: str | torch.device) -> torch.device:
     except (RuntimeError, AssertionError):
         raise OptionError(f"There is no device '{device}' here; use 'auto', 'cpu' or 'cuda'.") from None
     return chosen
-
-
-def _version() -> str:
-    try:
-        return version("talkedit")
-    except PackageNotFoundError:
-        return "(source tree)"

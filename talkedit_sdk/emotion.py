@@ -33,6 +33,7 @@ _SYNONYMS: Final[dict[str, str]] = {
 }  # fmt: skip
 
 EmotionLike: TypeAlias = "str | Mapping[str, float] | Emotion"
+EmotionCurveLike: TypeAlias = "EmotionLike | Sequence[tuple[float, EmotionLike]] | EmotionCurve"
 IntensityLike: TypeAlias = "float | Sequence[tuple[float, float]] | Intensity"
 
 
@@ -76,6 +77,50 @@ class Emotion:
 
 
 @dataclass(frozen=True)
+class EmotionCurve:
+    """Emotion over time: points (seconds, emotion), blended from one to the next, constant before and after."""
+
+    points: tuple[tuple[float, Emotion], ...]
+
+    @classmethod
+    def parse(cls, emotion: EmotionCurveLike) -> EmotionCurve:
+        """Reads what `Emotion.parse` reads, for the whole clip, or a list such as `[(0, "sad"), (4, "happy")]`.
+
+        Raises:
+            OptionError: as `Emotion.parse`; or times are not finite, not ascending, or there are none.
+        """
+        if isinstance(emotion, EmotionCurve):
+            return emotion
+        if isinstance(emotion, (str, Mapping, Emotion)) or not isinstance(emotion, Iterable):
+            return cls(((0.0, Emotion.parse(emotion)),))
+        try:
+            pairs = [(float(time), shown) for time, shown in emotion]
+        except (TypeError, ValueError, OverflowError):
+            raise OptionError(
+                "An emotion over time is a list of (seconds, emotion) such as [(0, 'sad'), (4, 'happy')]."
+            ) from None
+        points = tuple((time, Emotion.parse(shown)) for time, shown in pairs)
+        if not points:
+            raise OptionError("The list of emotions is empty; give at least one (seconds, emotion).")
+        if not all(math.isfinite(time) for time, _ in points):
+            raise OptionError("A time in the list of emotions is not finite; give seconds.")
+        if any(later[0] < earlier[0] for earlier, later in itertools.pairwise(points)):
+            raise OptionError("The times of the emotions go backwards; sort them by time.")
+        return cls(points)
+
+    @property
+    def label(self) -> str:
+        """`sad`, or `sad, then happy`."""
+        return ", then ".join(label for label, _ in itertools.groupby(emotion.label for _, emotion in self.points))
+
+    def at(self, times: NDArray[np.float64]) -> NDArray[np.float32]:
+        """(T,) seconds -> (T, 8) shares that sum to 1. Of two points at one time the later holds from there on."""
+        seconds = _stepped(np.array([time for time, _ in self.points]))
+        columns = np.array([emotion.shares for _, emotion in self.points]).T
+        return np.stack([np.interp(times, seconds, column) for column in columns], 1).astype(np.float32)
+
+
+@dataclass(frozen=True)
 class Intensity:
     """Strength over time: points (seconds, value), straight lines between them, constant before and after."""
 
@@ -111,9 +156,7 @@ class Intensity:
     def at(self, times: NDArray[np.float64]) -> NDArray[np.float32]:
         """(T,) seconds -> (T,) values. Of two points at one time the later holds from there on (a step)."""
         seconds, values = (np.array(column) for column in zip(*self.points, strict=True))
-        for place in np.flatnonzero(np.diff(seconds) == 0):
-            seconds[place] = np.nextafter(seconds[place], -np.inf)
-        return np.interp(times, seconds, values).astype(np.float32)
+        return np.interp(times, _stepped(seconds), values).astype(np.float32)
 
     @property
     def zero(self) -> bool:
@@ -130,6 +173,14 @@ def check_mouth_weight(weight: float) -> float:
     if not isinstance(weight, Real) or not 0 <= weight <= 1:
         raise OptionError(f"mouth_weight is {weight!r}; give a number from 0 (free mouth) to 1 (the source's lips).")
     return float(weight)
+
+
+def _stepped(seconds: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The same times, the first of two equal ones a trifle earlier, so that values there step instead of blending."""
+    apart = seconds.copy()
+    for place in np.flatnonzero(np.diff(apart) == 0):
+        apart[place] = np.nextafter(apart[place], -np.inf)
+    return apart
 
 
 def _split(text: str) -> dict[str, float]:

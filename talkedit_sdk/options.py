@@ -24,6 +24,9 @@ Curve: TypeAlias = Annotated[
     str | None,
     typer.Option(metavar="SECONDS:VALUE,...", help="Intensity over time instead: 0:0,2:1,5:0 rises and fades."),
 ]
+Style: TypeAlias = Annotated[
+    int, typer.Option(help="People show emotions in their own ways; each number is another, 0 the middle.")
+]
 MouthWeight: TypeAlias = Annotated[
     float, typer.Option("--mouth-weight", "-m", help="1 keeps the lips of the source, 0 lets the emotion shape them.")
 ]
@@ -32,7 +35,11 @@ FaceChoice: TypeAlias = Annotated[
 ]
 Device: TypeAlias = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")]
 Weights: TypeAlias = Annotated[
-    Path | None, typer.Option(metavar="FOLDER", help="Weights to use instead of the embedded ones.")
+    str | None,
+    typer.Option(metavar="FOLDER|ORG/NAME", help="Weights to use: a folder (./NAME), or a repository on the Hub."),
+]
+Revision: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="REVISION", help="Branch, tag or commit of a repository on the Hub.")
 ]
 Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object, also for an error.")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
@@ -33,6 +33,8 @@ class EditReport:
         strength: (T,) intensity that each frame received, the highest of all edited faces.
         reasons: (T,) index into `REASONS`: whether a frame was edited, and if not in full, why.
         notes: anything else the caller should know, one sentence each.
+        covered: (T,) share of the visible face that something is in front of, the highest of all edited faces; empty if
+            nobody looked.
     """
 
     faces: int
@@ -41,6 +43,7 @@ class EditReport:
     strength: NDArray[np.float32]
     reasons: NDArray[np.int8]
     notes: tuple[str, ...] = ()
+    covered: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
 
     @property
     def frames(self) -> int:

@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from talkedit_sdk.clip import Clip, Curves
@@ -22,9 +23,12 @@ from talkedit_sdk.face.fit import FaceFit
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.topology import BLENDSHAPES, CHIN, VERTICES
 from talkedit_sdk.face.track import FaceTrack
-from talkedit_sdk.motion.mouth import LipGuard
+from talkedit_sdk.motion.facing import facing
+from talkedit_sdk.motion.lids import LidGuard, usual_opening
+from talkedit_sdk.motion.mouth import LipGuard, lip_gaps
 from talkedit_sdk.motion.types import MotionEdit
 from talkedit_sdk.progress import ProgressLike, reporting
+from talkedit_sdk.render.gallery import TrackMouth
 from talkedit_sdk.render.renderer import Renderer
 from talkedit_sdk.render.sheet import Placement
 from talkedit_sdk.report import EditReport
@@ -47,12 +51,15 @@ WORKERS: Final = 2
 
 @dataclass(frozen=True)
 class FaceEdit:
-    """One face of a clip and what it should do instead; rows are those of the track."""
+    """One face of a clip and what it should do instead; rows are those of the track. `keep` is (T, 468), the share of
+    the motion that remains where something is in front of the face.
+    """
 
     track: FaceTrack
     fit: FaceFit
     motion: MotionEdit
     strength: Tensor
+    keep: Tensor
 
 
 class EditResult:
@@ -93,6 +100,11 @@ class EditResult:
             for edit in self._edits
         )
 
+    def openings(self) -> tuple[NDArray[np.float32], ...]:
+        """How far the mouth is open: (N, 2) before and after for each edited face, rows as in `curves`, the distance of
+        the inner lips at the middle of the mouth as a share of the face's width."""
+        return tuple(_Drawer(edit, self._model, self._renderer).openings() for edit in self._edits)
+
     def frames(self) -> Generator[Frame, None, None]:
         """All frames of the clip in order, edited where the report says so, the source's own elsewhere."""
         drawers = [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
@@ -116,12 +128,16 @@ class EditResult:
         Raises:
             IndexError: the clip has no such frame.
         """
-        drawers = [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
         for frame in self._clip.source.frames():
             if frame.index == index:
-                with single_threaded():
-                    return self._drawn([frame], drawers)[0]
+                return self.render(frame)
         raise IndexError(f"the clip has no frame {index}")
+
+    def render(self, frame: Frame) -> Frame:
+        """`frame` of the clip, kept from an earlier reading, with the edit: a preview that decodes nothing."""
+        drawers = [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
+        with single_threaded():
+            return self._drawn([frame], drawers)[0]
 
     def _drawn(self, batch: list[Frame], drawers: list[_Drawer]) -> list[Frame]:
         indices = [frame.index for frame in batch]
@@ -170,11 +186,17 @@ class _Drawer:
     def __init__(self, edit: FaceEdit, model: FaceModel, renderer: Renderer) -> None:
         self._edit, self._model, self._renderer = edit, model, renderer
         self._guard = LipGuard(model.mean)
+        self._lids = LidGuard(model.mean, usual_opening(edit.track, edit.fit))
         self._of_jaw = torch.tensor([name.startswith("jaw") for name in BLENDSHAPES], device=model.device)
+        self._mouth = TrackMouth(edit.track, edit.fit, renderer.nobody)
         strength = edit.strength.cpu().numpy()
         self._rows = {int(edit.track.frames[row]): int(row) for row in np.flatnonzero(strength)}
         self._blocks: dict[int, Placement] = {}
         self._lock = threading.Lock()
+        if self._rows:
+            rows = slice(None, None, max(len(strength) // BLOCK, 1))
+            landmarks, offsets, _ = self._geometry(rows)
+            self._mouth.choose(rows, landmarks, offsets)
 
     def touches(self, index: int) -> bool:
         """Whether a frame is to be changed at all."""
@@ -200,12 +222,33 @@ class _Drawer:
                 self._blocks[block] = self._place(slice(block * BLOCK, (block + 1) * BLOCK))
             return self._blocks[block]
 
+    @single_threaded()
+    def openings(self) -> NDArray[np.float32]:
+        """(N, 2), see `EditResult.openings`."""
+        width = float(self._model.mean[:, 0].max() - self._model.mean[:, 0].min())
+        blocks = []
+        for start in range(0, len(self._edit.strength), BLOCK):
+            rows = slice(start, start + BLOCK)
+            landmarks, offsets, _ = self._geometry(rows)
+            pose, vertices = self._edit.fit.pose[rows], landmarks[:, :VERTICES]
+            gaps = [lip_gaps(pose.to_model(points))[:, 1:4].mean(1) for points in (vertices, vertices + offsets)]
+            blocks.append(torch.stack(gaps, 1) / width)
+        return torch.cat(blocks).clamp_min(0).cpu().numpy()
+
     def _place(self, rows: slice) -> Placement:
+        landmarks, offsets, jaw = self._geometry(rows)
+        return self._renderer.place(landmarks, offsets, jaw, self._mouth.behind(rows, landmarks))
+
+    def _geometry(self, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """Of frames: landmarks (T, 478, 3), their offsets (T, 468, 3) and the motion of the jaw (T, 3), pixels."""
         edit, device = self._edit, self._model.device
         landmarks = torch.from_numpy(np.array(edit.track.landmarks[rows], np.float32)).to(device)
         pose = edit.fit.pose[rows]
         change = edit.motion.coefficients[rows] - edit.fit.coefficients[rows]
         vertices = pose.to_model(landmarks[:, :VERTICES])
         offsets = self._guard(self._model.motion(change), vertices, edit.motion.lip_hold[rows])
-        jaw = self._model.displacement(change * self._of_jaw)[:, [CHIN]]
-        return self._renderer.place(landmarks, pose.rotate(offsets), pose.rotate(jaw)[:, 0])
+        offsets = self._lids(offsets, vertices)
+        keep = edit.keep[rows]
+        offsets = offsets * (keep * facing(pose.rotation, self._model.mean))[..., None]
+        jaw = self._model.displacement(change * self._of_jaw)[:, [CHIN]] * keep[:, CHIN, None, None]
+        return landmarks, pose.rotate(offsets), pose.rotate(jaw)[:, 0]

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import math
 import platform
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
+from talkedit_sdk.errors import WeightsError
 from talkedit_sdk.video.output import explaining, replacing
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from talkedit_sdk.clip import Curves, Face
     from talkedit_sdk.report import EditReport
     from talkedit_sdk.video.types import VideoInfo
+
+_MAX_FACTS_BYTES: Final = 2**20
 
 
 def face_table(faces: Sequence[Face]) -> Table:
@@ -118,18 +122,58 @@ def write_thumbnail(path: Path, face: Face) -> Path:
     return path
 
 
-def installation(weights: Path | None) -> dict[str, Any]:
+def weights_json(folder: Path) -> dict[str, Any]:
+    """What a folder of weights holds and was trained on, by its manifest and the `.json` beside each file of tensors.
+
+    Raises:
+        WeightsError: it has no manifest, or a file is missing or differs from it.
+    """
+    from talkedit_sdk.manifest import MANIFEST, Manifest
+
+    manifest = Manifest.read(folder / MANIFEST, str(folder))
+    manifest.check(folder, str(folder))
+    files = {
+        file.name: {"holds": file.holds, "bytes": file.size, "sha256": file.sha256, **_contents(folder / file.name)}
+        for file in manifest.files
+    }
+    return {"folder": str(folder), "talkedit": f"{manifest.min_version} or newer", "checksums_ok": True, **files}
+
+
+def _contents(path: Path) -> dict[str, Any]:
+    """Numbers of tensors and parameters, or the plain facts of a JSON file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        if path.suffix == ".safetensors":
+            with safe_open(path, framework="numpy") as file:
+                shapes = [file.get_slice(name).get_shape() for name in file.keys()]  # noqa: SIM118 - no mapping
+            return {"tensors": len(shapes), "parameters": sum(map(math.prod, shapes))}
+        with path.open("rb") as text:
+            found = json.loads(text.read(_MAX_FACTS_BYTES))
+    except (OSError, ValueError, RecursionError, SafetensorError) as error:
+        raise WeightsError(f"{path} cannot be read ({error}); get these weights anew.") from None
+    facts: dict[str, Any] = {}
+    for name, value in found.items() if isinstance(found, dict) else ():
+        if isinstance(value, dict):
+            facts[name] = {key: entry for key, entry in value.items() if not isinstance(entry, (dict, list))}
+        elif not isinstance(value, list):
+            facts[name] = value
+    return facts
+
+
+def installation(weights: str | None, revision: str | None = None) -> dict[str, Any]:
     """Versions, device, and the weights with what their training measured.
 
     Raises:
         WeightsError: they cannot be used.
+        OptionError: see `find_weights`.
     """
     import torch
 
-    from talkedit_sdk.editor import EMBEDDED
     from talkedit_sdk.face.model import FaceModel
+    from talkedit_sdk.hub import find_weights
 
-    folder = weights or EMBEDDED
+    folder = find_weights(weights, revision)
     FaceModel.load(folder)
     card = json.loads((folder / "face.json").read_text(encoding="utf-8"))
     names = ("torch", "av", "mediapipe", "numba", "opencv-contrib-python", "numpy")

@@ -75,10 +75,10 @@ def print_facts(facts: Mapping[str, Any], indent: str = "") -> None:
     """Prints one fact a line, nested ones indented."""
     for name, value in facts.items():
         if isinstance(value, dict):
-            print(f"{indent}{name}")
+            print(f"{indent}{one_line(name)}")
             print_facts(value, indent + "  ")
         else:
-            print(f"{indent}{name:<24}{one_line(_in_words(value))}")
+            print(f"{indent}{one_line(name):<24}{one_line(_in_words(value))}")
 
 
 def _in_words(value: object) -> str:

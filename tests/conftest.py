@@ -121,8 +121,9 @@ def talkedit(
     """Runs the command line in this process, with the editor of the session where the embedded one is asked for."""
     load = Editor.load
 
-    def loaded(weights: Any = None, device: str = "auto") -> Editor:
-        return editor if weights is None and device == "auto" else load(weights, device)
+    def loaded(weights: Any = None, device: str = "auto", revision: str | None = None) -> Editor:
+        embedded = weights is None and device == "auto" and revision is None
+        return editor if embedded else load(weights, device, revision)
 
     monkeypatch.setattr(Editor, "load", loaded)
 

@@ -130,13 +130,13 @@ def test_the_edit_fades_around_an_absence(editor, watched, speech):
     track, fit = watched.tracking.faces[0], watched.fits[0]
     seen = np.array([*range(8), *range(16, 24)])
     segments = (seen >= 16).astype(np.int64)
-    part = replace(
-        track, frames=seen, landmarks=track.landmarks[seen], confidence=track.confidence[seen], segments=segments
-    )
+    rows_of = {name: getattr(track, name)[seen] for name in ("landmarks", "confidence", "partings")}
+    part = replace(track, frames=seen, segments=segments, **rows_of)
     rows = torch.from_numpy(seen)
     fitted = replace(fit, pose=fit.pose[rows], coefficients=fit.coefficients[rows], error=fit.error[rows])
     tracking = replace(watched.tracking, cuts=np.zeros(24, bool), faces=(part,))
-    result = editor.edit(Clip(watched.source, tracking, (fitted,)), "surprised")
+    free = replace(watched.occlusions[0], keep=torch.ones(16, 468), covered=np.zeros(16, np.float32))
+    result = editor.edit(Clip(watched.source, tracking, (fitted,), (free,)), "surprised")
     strength = result.report.strength
     assert strength[0] == strength[23] == 1
     assert (np.diff(strength[:8]) <= 0).all()

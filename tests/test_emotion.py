@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talkedit_sdk.emotion import EMOTIONS, Emotion, Intensity, check_mouth_weight
+from talkedit_sdk.emotion import EMOTIONS, Emotion, EmotionCurve, Intensity, check_mouth_weight
 from talkedit_sdk.errors import OptionError
 
 SHARES = st.dictionaries(st.sampled_from(EMOTIONS), st.floats(0, 1e6), min_size=1).filter(lambda d: sum(d.values()) > 0)
@@ -177,3 +177,42 @@ def test_mouth_weights(weight):
 def test_senseless_mouth_weights_are_refused(wrong):
     with pytest.raises(OptionError, match="mouth_weight"):
         check_mouth_weight(wrong)
+
+
+def test_emotions_over_time_blend_from_one_to_the_next():
+    curve = EmotionCurve.parse([(1, "sad"), (3, "joy"), (3, {"happy": 1, "angry": 1})])
+    shown = curve.at(np.array([0.0, 1.0, 2.0, 2.999999, 3.0, 9.0]))
+    assert shown.dtype == np.float32
+    np.testing.assert_allclose(shown.sum(1), 1, atol=1e-6)
+    sad, happy, angry = (shown[:, EMOTIONS.index(name)] for name in ("sad", "happy", "angry"))
+    np.testing.assert_allclose(sad, [1, 1, 0.5, 0, 0, 0], atol=1e-5)
+    np.testing.assert_allclose(happy, [0, 0, 0.5, 1, 0.5, 0.5], atol=1e-5)
+    np.testing.assert_allclose(angry, [0, 0, 0, 0, 0.5, 0.5], atol=1e-5)
+    assert curve.label == "sad, then happy, then happy 50 % + angry 50 %"
+
+
+@pytest.mark.parametrize("emotion", ["joy", {"happy": 2}, Emotion.parse("happy"), [(5, "happy")]])
+def test_one_emotion_is_the_same_all_the_time(emotion):
+    curve = EmotionCurve.parse(emotion)
+    assert EmotionCurve.parse(curve) is curve
+    assert curve.label == "happy"
+    assert (curve.at(np.array([-1.0, 0.0, 99.0])) == np.eye(8, dtype=np.float32)[EMOTIONS.index("happy")]).all()
+
+
+@pytest.mark.parametrize(
+    ("emotion", "message"),
+    [
+        ([], "empty"),
+        ([(0,)], "list of"),
+        (["sad", "happy"], "list of"),
+        ([("x", "sad")], "list of"),
+        ([(float("nan"), "sad")], "not finite"),
+        ([(2, "sad"), (1, "happy")], "backwards"),
+        ([(0, "hapy")], "did you mean 'happy'"),
+        (7, "An emotion is"),
+        (None, "An emotion is"),
+    ],
+)
+def test_emotions_over_time_that_make_no_sense(emotion, message):
+    with pytest.raises(OptionError, match=message):
+        EmotionCurve.parse(emotion)

@@ -65,7 +65,7 @@ def test_the_wheel_holds_nothing_else(names):
     folders = {name.split("/")[0] for name in names}
     assert folders - {"talkedit_sdk"} == {name for name in folders if name.endswith(".dist-info")}
     assert {Path(name).suffix for name in names if name.startswith("talkedit_sdk/")} <= {
-        ".py", ".typed", ".safetensors", ".json", ".md",
+        ".py", ".typed", ".safetensors", ".json", ".md", ".css", ".js", ".html",
     }  # fmt: skip
 
 
