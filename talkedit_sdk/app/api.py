@@ -1,0 +1,155 @@
+"""Named endpoints for programs, which are the tools of the MCP server too. Gradio shows their docstrings and types.
+
+The annotations are evaluated (there is no `from __future__ import annotations` here): Gradio reads the type of what is
+returned from them. It also reads no more than one line of each argument's description.
+"""
+
+import math
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import gradio as gr
+import numpy as np
+from gradio.events import api
+from gradio.utils import get_upload_folder, is_in_or_equal
+
+from talkedit_sdk.app import keyframes, texts, words
+from talkedit_sdk.app.gpu import Renderer
+from talkedit_sdk.app.studio import Studio, last
+from talkedit_sdk.app.wish import FLAT, Wish
+from talkedit_sdk.clip import Clip
+from talkedit_sdk.errors import TalkEditError
+from talkedit_sdk.tables import face_json, report_json
+
+
+class Endpoints:
+    """`/edit`, `/preview` and `/faces`: one call each, nothing is remembered between them."""
+
+    def __init__(self, studio: Studio, renderer: Renderer) -> None:
+        self._studio, self._renderer = studio, renderer
+
+    def connect(self) -> None:
+        """Adds the endpoints to the surrounding `Blocks`."""
+        api(self.edit, api_name="edit", concurrency_limit=1, concurrency_id="render")
+        api(self.preview, api_name="preview", concurrency_limit=1, concurrency_id="watch")
+        api(self.faces, api_name="faces", concurrency_limit=1, concurrency_id="watch")
+
+    def edit(
+        self,
+        video: gr.FileData,
+        emotion: str = "happy",
+        intensity: float = 0.9,
+        mouth_weight: float = 0.5,
+        face: str = "largest",
+        begin: float = 0.0,
+        end: float | None = None,
+        curve: list[list[float]] | None = None,
+    ) -> tuple[gr.FileData, dict[str, Any]]:
+        """Change the emotion of a talking face in a video or photo; words, voice and person stay. Only for people who
+        agreed to it: the result is synthetic media, is marked as such in its metadata, and must be published as such.
+
+        Args:
+            video: The video (mp4, mov, webm, mkv, ...) or photo (jpg, png, ...).
+            emotion: neutral, happy, sad, angry, surprised, fearful, disgusted, contempt, or "happy:0.7,sad:0.3".
+            intensity: How strongly: 0 changes nothing, 1 is natural, up to 1.5 exaggerates.
+            mouth_weight: 1 keeps the lips as they speak, 0 lets the emotion shape the mouth too.
+            face: "largest", "all", or a number that /faces lists.
+            begin: Second at which the edit begins; before it the video stays as it is.
+            end: Second at which it ends; the end of the video if left out.
+            curve: Intensity over time as [place, share] from 0 to 1 each, such as [[0, 0], [0.5, 1], [1, 0]].
+
+        Returns:
+            The edited file, and a report of how many frames were edited, which were not and why.
+        """
+        path = self._uploaded(video)
+        with _told(path):
+            wish = Wish.checked(emotion, intensity, mouth_weight, face, begin, end, curve or FLAT)
+            clip = self._watch(path)
+            suffix = ".png" if clip.source.info.kind == "photo" else ".mp4"
+            target = self._folder() / f"{path.stem[:40]}.edited{suffix}"
+            outcome = last(self._renderer(clip, wish, target, None))
+            return _file(outcome.path), report_json(outcome.report)
+
+    def preview(
+        self,
+        video: gr.FileData,
+        emotion: str = "happy",
+        intensity: float = 0.9,
+        mouth_weight: float = 0.5,
+        face: str = "largest",
+        second: float | None = None,
+    ) -> gr.FileData:
+        """One edited frame of a video, to try settings before /edit.
+
+        Args:
+            video: The video or photo.
+            emotion: As for /edit.
+            intensity: As for /edit.
+            mouth_weight: As for /edit.
+            face: "largest", "all", or a number that /faces lists.
+            second: Which moment; one that shows the face well if left out.
+
+        Returns:
+            The frame as jpg, at most 1280 pixels wide and high.
+        """
+        path = self._uploaded(video)
+        with _told(path):
+            wish = Wish.checked(emotion, intensity, mouth_weight, face)
+            clip = self._watch(path)
+            clip.choose(wish.face)
+            (key,) = keyframes.read(clip, [_moment(clip, second)])
+            target = self._folder() / f"{path.stem[:40]}.preview.jpg"
+            target.write_bytes(self._studio.preview(clip, wish, key))
+            return _file(target)
+
+    def faces(self, video: gr.FileData) -> list[dict[str, Any]]:
+        """Who is in a video or photo, largest first, with the numbers that /edit takes as `face`.
+
+        Args:
+            video: The video or photo.
+
+        Returns:
+            For each face its index, the share of frames that show it, its first and last second, and where it is
+            largest: the second, and left, top, width and height in pixels.
+        """
+        path = self._uploaded(video)
+        with _told(path):
+            return [face_json(face) for face in self._watch(path).list_faces()]
+
+    def _watch(self, path: Path) -> Clip:
+        return last(self._studio.watch(path))
+
+    def _folder(self) -> Path:
+        """A folder whose files Gradio removes with its cache."""
+        return Path(tempfile.mkdtemp(prefix="talkedit-", dir=get_upload_folder()))
+
+    def _uploaded(self, video: Any) -> Path:
+        """The file, which must be one that was sent here: nobody may name others on this machine."""
+        path = video.get("path") if isinstance(video, dict) else getattr(video, "path", None)
+        if not isinstance(path, str) or not is_in_or_equal(Path(path).resolve(), get_upload_folder()):
+            raise gr.Error(texts.NOT_UPLOADED, print_exception=False)
+        return Path(path)
+
+
+def _moment(clip: Clip, second: float | None) -> int:
+    if second is None or not math.isfinite(second):
+        choice = keyframes.choose(clip)
+        return choice[keyframes.best(clip, choice)]
+    return int(np.abs(clip.tracking.times - second).argmin())
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """Errors reach the caller as the one sentence that they are."""
+    try:
+        yield
+    except TalkEditError as error:
+        raise gr.Error(words.apology(error, {path: path.name}), print_exception=False) from error
+
+
+def _file(path: Path) -> gr.FileData:
+    """As Gradio wants it: it finds files only in plain dictionaries."""
+    return cast(gr.FileData, gr.FileData(path=str(path)).model_dump())
