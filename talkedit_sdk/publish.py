@@ -41,7 +41,7 @@ class Publication:
             raise OptionError(f"'{name}' cannot be the name of a repository; write it as org/name.")
         manifest = Manifest.read(folder / MANIFEST, str(folder))
         manifest.check(folder, str(folder))
-        return cls(name, folder, manifest, model_card(name, manifest, _about(folder / CARD)))
+        return cls(name, folder, manifest, model_card(name, manifest, _about(folder)))
 
     def push(self, branch: str | None = None, tag: str | None = None, private: bool = False) -> str:
         """Uploads everything as one commit to a repository, which is created if need be.
@@ -90,8 +90,13 @@ def model_card(name: str, manifest: Manifest, about: str) -> str:
     return _CARD.format(name=name, needed=manifest.min_version, rows=rows, about=about).rstrip() + "\n"
 
 
-def _about(path: Path) -> str:
-    """The text of a folder's own card, without its front matter; empty if it has none."""
+def read_card(folder: Path) -> str:
+    """The text of a folder's own card; empty if it has none.
+
+    Raises:
+        WeightsError: it cannot be read, is no text, or too long.
+    """
+    path = folder / CARD
     if not path.is_file():
         return ""
     try:
@@ -99,11 +104,15 @@ def _about(path: Path) -> str:
             text = file.read(_MAX_CARD_BYTES + 1)
         if len(text) > _MAX_CARD_BYTES:
             raise WeightsError(f"{path} is longer than a model card can be; shorten it.")
-        return _FRONT_MATTER.sub("", text.decode().replace("\r\n", "\n")).strip()
+        return text.decode().replace("\r\n", "\n")
     except OSError as error:
         raise WeightsError(f"{path} cannot be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise WeightsError(f"{path} is no text in UTF-8; save it as such.") from None
+
+
+def _about(folder: Path) -> str:
+    return _FRONT_MATTER.sub("", read_card(folder)).strip()
 
 
 _CARD: Final = """\

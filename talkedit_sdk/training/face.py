@@ -19,7 +19,7 @@ from talkedit_sdk.face.topology import INDEX, OUTER_EYE_CORNERS, VERTICES
 from talkedit_sdk.face.tracker import FaceMeshTracker
 from talkedit_sdk.manifest import write_manifest
 from talkedit_sdk.training.basis import BasisLearner, Recording, mean_face, mirror_of, symmetric
-from talkedit_sdk.training.card import write_card
+from talkedit_sdk.training.card import write_section
 from talkedit_sdk.training.dataset import Teacher, list_items, recordings
 from talkedit_sdk.training.layout import mobility_of, regions_of, triangles_of, uv_of
 from talkedit_sdk.training.regressor import offsets_of, train_regressor
@@ -33,6 +33,8 @@ REPORTED: Final = (
     "jawOpen", "mouthSmileLeft", "mouthFrownLeft", "mouthPucker", "browInnerUp", "browDownLeft", "eyeBlinkLeft",
     "eyeSquintLeft",
 )  # fmt: skip
+Results = dict[str, dict[str, float]]
+"""What was measured, by recording and name."""
 
 
 def train_face_model(
@@ -96,7 +98,7 @@ def leave_people_out(
     folds: int,
     epochs: int,
     say: Callable[[str], None] = lambda text: None,
-) -> dict[str, dict[str, float]]:
+) -> Results:
     """Accuracy on each recording of at least 20 frames, by parts that never saw its person.
 
     The expression basis leaves out one person at a time; the regressor, which has to be trained again, a fold of
@@ -113,7 +115,7 @@ def leave_people_out(
     order = np.random.default_rng(0).permutation(len(people))
     fold_of = {people[person]: place % folds for place, person in enumerate(order)}
     unit = float(learner.bases[None].pose.norm() / model.pose.norm())
-    results: dict[str, dict[str, float]] = {}
+    results: Results = {}
     for fold in range(folds):
         say(f"Fold {fold + 1} of {folds}.")
         others = [r for r in recordings if fold_of[r.person] != fold]
@@ -171,7 +173,7 @@ def _identity_basis(neutrals: Tensor, mean: Tensor) -> Tensor:
     return torch.as_tensor(scaled.reshape(keep, VERTICES, 3))
 
 
-def summary_of(results: dict[str, dict[str, float]]) -> dict[str, float]:
+def summary_of(results: Results) -> dict[str, float]:
     """Mean and median of what `leave_people_out` measured; correlations as the mean over recordings that have them."""
     summary: dict[str, float] = {"recordings": len(results)}
     for key in ("teacher", "teacher_unbent", "fitted"):
@@ -222,7 +224,7 @@ def train_from_folder(
     ]
     model, learner = train_face_model(own, epochs, seed, say)
     summary: dict[str, float] = {}
-    tables = {}
+    tables: dict[str, Results] = {}
     if folds:
         tables["people left out of training in turn"] = leave_people_out(own, learner, model, folds, epochs, say)
         summary = summary_of(tables["people left out of training in turn"])
@@ -230,6 +232,72 @@ def train_from_folder(
             tables["people of role `eval`, never trained on"] = {r.name: measure(model, r) for r in others}
     people = len({r.person for r in own})
     model.save(out, {"people": people, "recordings": len(own), "measured": summary})
-    write_card(out / "README.md", tables, people, own)
+    write_section(out, section_of(people, own, tables))
     write_manifest(out)
     return summary
+
+
+def section_of(people: int, recordings: list[Recording], tables: dict[str, Results]) -> str:
+    """The section of the model card: how the model was made, from what, and how exact it is, by groups of people."""
+    videos = [r for r in recordings if len(r.vertices) > 1]
+    return SECTION.format(
+        people=people,
+        videos=len(videos),
+        frames=sum(len(r.vertices) for r in videos),
+        photos=len(recordings) - len(videos),
+        tables="\n\n".join(_table(title, results) for title, results in tables.items()) or "Not measured.",
+    )
+
+
+def _table(title: str, results: Results) -> str:
+    columns = list(dict.fromkeys(name for row in results.values() for name in row))
+    lines = [
+        f"### {title.capitalize()} ({len(results)} recordings)",
+        "",
+        "| measure | mean | median | lowest | recordings |",
+    ]
+    lines.append("| --- | --- | --- | --- | --- |")
+    for column in columns:
+        values = sorted(row[column] for row in results.values() if column in row)
+        mean, middle = sum(values) / len(values), values[len(values) // 2]
+        lines.append(f"| {column} | {mean:.3f} | {middle:.3f} | {values[0]:.3f} | {len(values)} |")
+    return "\n".join(lines)
+
+
+SECTION: Final = """\
+# talkedit face model
+
+A linear 3D morphable model of the face in FaceMesh topology (468 vertices, 852 triangles): mean, identity basis, a
+basis of the 52 ARKit blendshapes, and a small network that guesses the coefficients of a stranger. Written by `talkedit
+train face`; read by `talkedit_sdk.face.model.FaceModel`.
+
+## Made from
+{videos} videos ({frames} frames) and {photos} photos of {people} people. No picture of them is contained or can be
+recovered: what is kept are averages and principal directions of landmark positions over all people.
+
+Landmarks come from MediaPipe FaceMesh. Blendshape scores come from MediaPipe's Face Landmarker (Apache-2.0), which
+taught the basis and the network and is not part of the software.
+
+## How
+Ridge regression of rigidly aligned landmark motion on the scores, every recording mirrored as well. The pose is
+estimated against the predicted shape rather than the neutral one (three rounds), the way the detector bends its
+landmarks on turned heads is regressed along and set aside, and a score s counts as coefficient s^0.55 / 1.35, which
+leaves room above what the teacher reports. One more round learns the basis from coefficients that were refined on the
+landmarks. cheekPuff, cheekSquint, noseSneer and jawForward, which the teacher never reports, and mouthFrown,
+mouthDimple and mouthStretch, which it reports weakly, lean on hand-set displacements (`training/anatomy.py`); tongueOut
+is empty.
+
+## Measured
+Nobody below was seen by the part that is measured. `teacher`: share of the variance of rigidly aligned landmark motion
+(468 vertices, x, y and z, no smoothing) explained by teacher scores times the basis together with the detector's bend;
+`teacher_unbent`: by the scores alone, of what remains without the bend; `fitted`: by the coefficients that talkedit
+fits without the teacher. `error`: root mean square distance in outer eye corner distances (0.01 is about 0.9 mm).
+`r_...`: correlation of fitted coefficients with the teacher's where a recording has such motion.
+
+{tables}
+
+## Limits
+Depth comes from a detector that guesses it from one picture. People are mostly adults in Western media. On heads turned
+by more than about 40 degrees the hidden half is a guess. Brows under hair or thick glasses are seen poorly, and squints
+are told from half-closed lids only roughly. Asymmetric expressions are learned as mirror images of each other.
+"""

@@ -22,7 +22,9 @@ from talkedit_sdk.errors import InputError, OptionError
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.topology import EYE_LEFT, EYE_RIGHT
 from talkedit_sdk.face.tracker import FaceMeshTracker
+from talkedit_sdk.manifest import write_manifest
 from talkedit_sdk.texture.glasses import HEIGHT, WIDTH, EyeFrame, RimNet, normalised
+from talkedit_sdk.training.card import write_section
 from talkedit_sdk.training.dataset import list_items
 from talkedit_sdk.training.spectacles import Random, paint, vary
 from talkedit_sdk.video.source import open_source
@@ -66,7 +68,7 @@ def train_from_folder(
     Args:
         data: folder of videos and photos, see `list_items`.
         weights: folder of the face model.
-        out: folder for `glasses.safetensors`.
+        out: folder for `glasses.safetensors`, its section of the model card, and the manifest.
         wearers: names of the files that show somebody with glasses.
         steps: of training.
         seed: of the random numbers.
@@ -92,11 +94,16 @@ def train_from_folder(
             for face in tracker.track(islice(source.frames(), _FRAMES)).faces[:1]
             if face.eyes is not None and len(face.eyes)
         ]
-    if sum(not person.glasses for person in people) < FEWEST:
+    bare = sum(not person.glasses for person in people)
+    if bare < FEWEST:
         raise OptionError(f"Only {len(people)} faces were found in {data}; name a folder with more people.")
     eyes = np.stack([frame.points[list(contour)].mean(0) for contour in (EYE_RIGHT, EYE_LEFT)])
     out.mkdir(parents=True, exist_ok=True)
-    train(people, eyes, steps, seed, tqdm.write).save(out)
+    net = train(people, eyes, steps, seed, tqdm.write)
+    net.save(out)
+    thousands = round(sum(weight.numel() for weight in net.parameters()) / 1000)
+    write_section(out, SECTION.format(thousands=thousands, bare=bare, worn=len(people) - bare))
+    write_manifest(out)
     return len(people)
 
 
@@ -145,3 +152,13 @@ def _batch(
     known, present = torch.tensor(flags, dtype=torch.float32).T
     wide = 2 * avg_pool2d(torch.from_numpy(np.stack(rims))[:, None], 2)
     return torch.from_numpy(np.stack(views)), wide.clamp(0, 1), known, present
+
+
+SECTION: Final = """\
+# talkedit rim finder
+
+`glasses.safetensors`: a small U-shaped net ({thousands} thousand parameters, half precision) that finds the rims of
+glasses in views of 128x64 pixels of both eyes, and tells whether there are any. Read by
+`talkedit_sdk.texture.glasses.RimNet`, trained by `talkedit train glasses` on people of role `train`: on glasses painted
+onto {bare} bare faces, and on {worn} faces that wear some as well.
+"""

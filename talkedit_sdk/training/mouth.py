@@ -30,6 +30,7 @@ from talkedit_sdk.manifest import write_manifest
 from talkedit_sdk.render.gallery import SKIN, STILL
 from talkedit_sdk.render.interior import LOWER, UPPER
 from talkedit_sdk.render.nobody import Nobody
+from talkedit_sdk.training.card import write_section
 from talkedit_sdk.training.dataset import Item, list_items
 from talkedit_sdk.video.source import open_source
 
@@ -289,13 +290,13 @@ def learn(views: Iterator[tuple[str, MouthView]], model: FaceModel) -> tuple[Nob
     return nobody_of([straightened(person, view, model) for person, view in large], model)
 
 
-def train_from_folder(data: Path, weights: Path, out: Path) -> dict[str, float]:
+def train_from_folder(data: Path, weights: Path, out: Path) -> dict[str, int]:
     """Tracks, learns and saves: `talkedit train mouth`. Only files of role `train` are looked at.
 
     Args:
         data: folder of videos and photos, see `list_items`.
         weights: folder of the face model.
-        out: folder for `mouth.safetensors`.
+        out: folder for `mouth.safetensors`, its section of the model card, and the manifest.
 
     Returns:
         How many views and people there were.
@@ -309,5 +310,20 @@ def train_from_folder(data: Path, weights: Path, out: Path) -> dict[str, float]:
     nobody, people = learn(iter(views), model)
     out.mkdir(parents=True, exist_ok=True)
     nobody.save(out)
+    found = {"views": len(views), "people": len({person for person, _ in views}), "people_in_a_mean": people}
+    write_section(out, SECTION.format(**found, least=LEAST_PEOPLE))
     write_manifest(out)
-    return {"views": len(views), "people": len({person for person, _ in views}), "people_in_a_mean": people}
+    return found
+
+
+SECTION: Final = """\
+# talkedit mouth of nobody
+
+`mouth.safetensors`: one picture (192x192) of a mouth wide open, for photos and clips in which a person never opens
+theirs. Read by `talkedit_sdk.render.nobody.Nobody`, trained by `talkedit train mouth` on the open mouths of people of
+role `train` ({views} views of {people} people): upper teeth laid over each other tooth by tooth, and what moves with
+the jaw laid over each other by the lower lip, of {people_in_a_mean} people or more, each divided by the colour of the
+skin around it and mirrored. No pixel is the mean of fewer than {least} pictures, both sides of a face counted, so that
+it looks like a mouth and like nobody's. Colours are those of lighter skin in soft light; a frame's own light is put on
+when it is drawn.
+"""

@@ -119,3 +119,16 @@ def test_from_a_folder_to_a_model_with_its_card(people, record, tmp_path, monkey
     assert Manifest.read(out / MANIFEST, "it") == Manifest.of(out)
     assert face.train_from_folder(tmp_path, tmp_path, out, tmp_path, epochs=1, folds=0) == {}
     assert "Not measured." in (out / "README.md").read_text()
+
+
+def test_the_card_holds_the_numbers(people, record):
+    tables = {
+        "people left out": {"a.mp4": {"teacher": 0.5, "fitted": 0.9}, "b.mp4": {"teacher": 0.7}},
+        "others": {"c.mp4": {"fitted": 0.8124}},
+    }
+    text = face.section_of(7, [*people[:3], record(70, count=1)], tables)
+    assert "3 videos (240 frames) and 1 photos of 7 people" in text
+    assert "### People left out (2 recordings)" in text
+    assert "| teacher | 0.600 | 0.700 | 0.500 | 2 |" in text
+    assert "| fitted | 0.900 | 0.900 | 0.900 | 1 |" in text
+    assert "| fitted | 0.812 | 0.812 | 0.812 | 1 |" in text

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from skimage.data import astronaut
 
 from talkedit_sdk.errors import OptionError
 from talkedit_sdk.hub import EMBEDDED
+from talkedit_sdk.manifest import MANIFEST, Manifest
 from talkedit_sdk.texture.glasses import HEIGHT, WIDTH, RimNet, normalised
 from talkedit_sdk.training.glasses import Person, train, train_from_folder
 from talkedit_sdk.training.spectacles import paint, vary
@@ -65,3 +68,16 @@ def test_a_folder_without_faces(tmp_path):
     with pytest.raises(OptionError, match="faces"):
         train_from_folder(tmp_path / "clips", EMBEDDED, tmp_path / "out", frozenset())
     assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_of_weights_with_its_card(tmp_path):
+    clips, out = tmp_path / "clips", tmp_path / "out"
+    clips.mkdir()
+    for number in range(5):
+        cv2.imwrite(str(clips / f"{number}.png"), astronaut()[:256, 96:352, ::-1])
+    assert train_from_folder(clips, EMBEDDED, out, frozenset({"4.png"}), steps=2) == 5
+    card = " ".join((out / "README.md").read_text().split())
+    assert "# talkedit rim finder `glasses.safetensors`: a small U-shaped net (136 thousand parameters" in card
+    assert "painted onto 4 bare faces, and on 1 faces that wear some" in card
+    assert Manifest.read(out / MANIFEST, "it") == Manifest.of(out)
+    RimNet.load(out)

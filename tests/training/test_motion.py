@@ -15,7 +15,7 @@ from talkedit_sdk.training.corpus import Performance, Take
 from talkedit_sdk.training.critics import MotionCritic, train_classifier
 from talkedit_sdk.training.losses import Weights, bounded
 from talkedit_sdk.training.material import Material
-from talkedit_sdk.training.motion import held_out, train_motion
+from talkedit_sdk.training.motion import held_out, measure, train_motion
 from talkedit_sdk.training.trainer import MotionTrainer, Schedule
 
 SMILE = [INDEX["mouthSmileLeft"], INDEX["mouthSmileRight"]]
@@ -101,11 +101,14 @@ def test_bounds_lead_back():
     assert (values.grad > 0).all()
 
 
-def test_the_network_learns_to_act(model, performances, tmp_path):
-    """A few dozen steps, and it knows better than to do nothing."""
-    trainer = MotionTrainer(model, performances, Schedule(steps=50, batch=8, rate=3e-3))
-    terms = [trainer.advance()["acting"] for _ in range(50)]
-    assert sum(terms[-10:]) < 0.75 * sum(terms[:10])
+def test_the_network_learns_to_act(model, performances):
+    """A few dozen steps, and it goes part of the way from every source to its goal."""
+    trainer = MotionTrainer(model, performances, Schedule(steps=100, batch=10))
+    assert set(measure(model, trainer.network, performances).values()) == {0.0}
+    for _ in range(100):
+        trainer.advance()
+    shares = measure(model, trainer.network.eval(), performances)
+    assert sum(shares.values()) / len(shares) > 0.1
 
 
 @pytest.mark.parametrize("left_out", ["lips", "emotion", "adversarial", "smooth"])
@@ -177,7 +180,7 @@ def test_from_labelled_videos_to_weights_by_the_command_line(talkedit, talk, tmp
     result = json.loads(done.out)
     assert {"happy", "sad"} <= set(result["measured"]) <= set(EMOTIONS)
     assert load_network(out).training is False
-    assert "3 videos and 0 photos of 3 people" in (out / "MOTION.md").read_text()
+    assert "3 videos and 0 photos of 3 people" in (out / "README.md").read_text()
     again = talkedit("train", "motion", *options)
     assert "Going on from step 2." in again.err
     assert again.out.startswith(f"{out}\n")

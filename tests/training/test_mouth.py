@@ -9,7 +9,11 @@ from talkedit_sdk.errors import OptionError
 from talkedit_sdk.face.mouths import openness, parting
 from talkedit_sdk.face.topology import INDEX, LIPS_INNER
 from talkedit_sdk.face.track import MouthView
+from talkedit_sdk.hub import EMBEDDED
+from talkedit_sdk.manifest import MANIFEST, Manifest
 from talkedit_sdk.render.interior import UPPER
+from talkedit_sdk.render.nobody import Nobody
+from talkedit_sdk.training import mouth
 from talkedit_sdk.training.mouth import LEAST_PEOPLE, learn, straightened
 
 UNIT = 300.0
@@ -113,3 +117,17 @@ def test_too_few_people(people, model):
         learn(iter(people[: LEAST_PEOPLE - 1]), model)
     with pytest.raises(OptionError, match="people"):
         learn(iter([]), model)
+
+
+def test_a_folder_of_weights_with_its_card(people, tmp_path, monkeypatch):
+    monkeypatch.setattr(mouth, "list_items", lambda data: [])
+    monkeypatch.setattr(mouth, "views_of", lambda items: iter([*people, people[0]]))
+    out = tmp_path / "out"
+    found = mouth.train_from_folder(tmp_path, EMBEDDED, out)
+    assert (found["views"], found["people"]) == (21, 20)
+    card = " ".join((out / "README.md").read_text().split())
+    assert "# talkedit mouth of nobody" in card
+    assert "(21 views of 20 people)" in card
+    assert f"of {found['people_in_a_mean']} people or more" in card
+    assert Manifest.read(out / MANIFEST, "it") == Manifest.of(out)
+    Nobody.load(out)
