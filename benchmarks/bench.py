@@ -19,11 +19,11 @@ from tables import CONTROL, NAN, Row
 from worst import Moment, WorstFrames
 
 from talkedit_sdk import Editor, EditResult
-from talkedit_sdk.editor import EMBEDDED
 from talkedit_sdk.face.fit import fit_neutral
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.topology import VERTICES
 from talkedit_sdk.face.tracker import FaceMeshTracker
+from talkedit_sdk.hub import EMBEDDED
 from talkedit_sdk.render.sampling import sample
 from talkedit_sdk.video.source import open_source
 from talkedit_sdk.video.types import Frame

@@ -21,7 +21,6 @@ from baseline import PrototypeEditor
 from numpy.typing import NDArray
 from torch import Tensor
 
-from talkedit_sdk.editor import EMBEDDED
 from talkedit_sdk.emotion import EMOTIONS, Emotion
 from talkedit_sdk.errors import InputError
 from talkedit_sdk.face.fit import FaceFit, fit, fit_frames
@@ -29,6 +28,7 @@ from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.topology import MIRRORED, VERTICES
 from talkedit_sdk.face.track import Tracker
 from talkedit_sdk.face.tracker import FaceMeshTracker
+from talkedit_sdk.hub import EMBEDDED
 from talkedit_sdk.motion.learned import LearnedEditor
 from talkedit_sdk.motion.mouth import LipGuard, lip_gaps
 from talkedit_sdk.motion.types import MotionEditor, MotionRequest

@@ -151,7 +151,7 @@ class Stopwatch:
 def stages(source: Path, target: Path) -> dict[str, float]:
     """Milliseconds a frame for each stage on its own, one after the other. `render` holds place, rasterize, sample."""
     from talkedit_sdk import Editor, editor
-    from talkedit_sdk.render import renderer
+    from talkedit_sdk.render import canvas, renderer
     from talkedit_sdk.render.rasterizer import make_rasterizer
     from talkedit_sdk.video.source import open_source
     from talkedit_sdk.video.writer import VideoWriter
@@ -165,7 +165,7 @@ def stages(source: Path, target: Path) -> dict[str, float]:
     watch.watch(editor, "fit", "fit")
     watch.watch(renderer.Renderer, "place", "place")
     watch.watch(type(make_rasterizer("cpu")), "map", "rasterize")
-    watch.watch(renderer, "sample", "sample")
+    watch.watch(canvas, "sample", "sample")
     with watch.stage("track"):
         clip = tool.watch(frames, fps=float(video.info.fps), progress=False)
     watch.spent["track"] -= watch.spent["fit"]

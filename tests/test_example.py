@@ -18,9 +18,9 @@ from PIL import Image
 
 from talkedit_sdk import Editor
 from talkedit_sdk.clip import Clip
-from talkedit_sdk.editor import EMBEDDED
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, VERTICES
+from talkedit_sdk.hub import EMBEDDED
 from talkedit_sdk.motion.mouth import CLOSED, lip_gaps
 from talkedit_sdk.video.source import open_source
 from talkedit_sdk.video.writer import VideoWriter

@@ -116,3 +116,19 @@ def test_progress_may_be_given_to_save_alone(result, tmp_path, capsys):
     result.save(tmp_path / "out.mp4", progress=heard.append)
     assert [(p.stage, p.done) for p in heard] == [("render", done) for done in range(1, 25)]
     assert capsys.readouterr().err == ""
+
+
+def test_a_kept_frame_is_rendered_like_one_that_is_decoded(editor, watched):
+    result = editor.edit(watched, "happy", 1.0)
+    kept = next(frame for frame in watched.source.frames() if frame.index == 7)
+    assert (result.render(kept).rgb == result.frame(7).rgb).all()
+    assert (result.render(kept).rgb != kept.rgb).any()
+
+
+def test_openings_tell_how_far_the_mouth_is_open(editor, watched):
+    (held,) = editor.edit(watched, "surprised", 1.0, mouth_weight=1.0).openings()
+    (free,) = editor.edit(watched, "surprised", 1.0, mouth_weight=0.0).openings()
+    assert held.shape == (24, 2)
+    assert (held[:, 0] == free[:, 0]).all()
+    assert np.corrcoef(held.T)[0, 1] > 0.97
+    assert np.abs(held[:, 1] - held[:, 0]).mean() < 0.3 * np.abs(free[:, 1] - free[:, 0]).mean()

@@ -19,15 +19,17 @@ from talkedit_sdk.render.layer import Layer, between, grid, opposite
 _ROWS: Final = 25  # of vertices between the lips
 _COLUMNS: Final = 41
 _MIDDLE: Final = [_COLUMNS // 2 + step for step in (-4, 0, 4)]  # three landmarks of the lips, as in `Interior.gap`
+_MIDDLE_LIPS: Final = slice(4, 7)  # of the eleven landmarks of a lip
 _LIP_RIM: Final = 0.008  # depth of the rim of the mouth, face heights
 
 # Where the frame's own pixels give way to a view, in face heights:
 _WIDER: Final = (0.003, 0.014)  # the lips part that much further
+_SLIGHT: Final = (0.035, 0.012)  # so far apart they show teeth, if there are any to be seen; so little, a dark slit
 _OPEN: Final = (0.006, 0.016)  # the lips are apart at all
 _FEATHER: Final = 0.010  # below the frame's own upper teeth
-_BEYOND: Final = (0.007, 0.014)  # the lower lip is that far off what the frame shows
-_BETWEEN: Final = (0.003, 0.010)  # its teeth part that far
-_BARE: Final = 0.007  # what lies at the lower lip may be drawn out that far
+_BEYOND: Final = (0.010, 0.016)  # the lower lip is that far off what the frame shows
+_BETWEEN: Final = (0.006, 0.014)  # its teeth part that far
+_BARE: Final = 0.010  # what lies at the lower lip may be drawn out that far
 
 _DRAWN_OUT: Final = (0.012, 0.030)  # face heights beyond what a picture shows: still like its edge, gums or darkness
 
@@ -43,7 +45,7 @@ _DIM: Final = 0.4  # in a mouth that hardly opens, and in the corners
 _CORNERS: Final = (0.6, 0.95)  # from where to where, between the middle of the mouth and its corners
 _NARROW: Final = (0.07, 0.0)
 
-_PARTED: Final = (0.002, 0.016)  # face heights between teeth: nothing of the throat is seen, enough of it
+_PARTED: Final = (0.006, 0.022)  # face heights between teeth: nothing of the throat is seen, enough of it
 _HOLLOW: Final = 0.9
 _CAVITY: Final = (0.24, 0.17, 0.17)  # colour of the throat, relative to the lips
 _GUMS: Final = (0.45, 0.25)  # own light, and that of what is behind
@@ -97,31 +99,44 @@ class MouthMesh:
             height: (T,) of the face, pixels.
             behind: what is known of the same mouth beyond these frames.
         """
-        own = Interior.of(landmarks, behind.parting, self._bared(landmarks, offsets, jaw))
+        down = (landmarks[:, CHIN] - landmarks[:, FOREHEAD])[:, :2] / height[:, None]
+        shift, fallen = self._carried(offsets, jaw, down)
+        own = Interior.of(landmarks, behind.parting, self._bared(offsets, shift, fallen, down))
         face = landmarks[:, :VERTICES]
         upper, lower = (resampled(face[:, side] + offsets[:, side], _COLUMNS) for side in (self._upper, self._lower))
-        down = torch.linspace(0, 1, _ROWS, device=face.device)[:, None, None]
-        result = torch.lerp(upper[:, None], lower[:, None], down)
+        rows = torch.linspace(0, 1, _ROWS, device=face.device)[:, None, None]
+        result = torch.lerp(upper[:, None], lower[:, None], rows)
         points = result[..., :2]
+        within = points - (shift[:, None] * down)[:, None, None]
         # Lower teeth are hardly bared further than the frame shows them: they go along with the lip instead.
-        down_face = own.axes[:, 1]
-        fallen = torch.einsum("tj,tj->t", down_face, jaw[:, :2])
-        drop = (own.uncovered(points)[1] - fallen - _BARE * height).clamp_min(0)
-        seen = own.look(points, jaw[:, :2] + drop[:, None] * down_face)
-        there = behind.look(points, landmarks[:, CHIN, :2] + jaw[:, :2])
-        gap = torch.einsum("tj,tnj->tn", down_face, (lower - upper)[..., :2]) / height[:, None]
+        drop = (own.uncovered(within)[1] - fallen - _BARE * height).clamp_min(0)
+        aside = jaw[:, :2] - torch.einsum("tj,tj->t", jaw[:, :2], down)[:, None] * down
+        seen = own.look(within, aside + (fallen + drop)[:, None] * down)
+        there = behind.look(within, landmarks[:, CHIN, :2] + aside + fallen[:, None] * down)
+        gap = torch.einsum("tj,tnj->tn", down, (lower - upper)[..., :2]) / height[:, None]
         unit = behind.scale * height
         mixture = _mixture(seen / height, there / unit, own.gap / height, gap.clamp_min(0))
         attributes = torch.cat([seen.source - points, there.source - points, mixture], -1)
         interior = Layer(result.flatten(1, 2), attributes.flatten(1, 2), self._interior)
         return MouthOpening(interior, self._lip_rim(landmarks, offsets, _LIP_RIM * height[:, None, None]), behind)
 
-    def _bared(self, landmarks: Tensor, offsets: Tensor, jaw: Tensor) -> Tensor:
-        """(T, 2, 11) pixels by which upper and lower lips slide off the teeth."""
-        down = landmarks[:, [CHIN]] - landmarks[:, [FOREHEAD]]
-        down = down / down.norm(dim=-1, keepdim=True).clamp_min(1)
-        lifted, dropped = -offsets[:, self._upper], offsets[:, self._lower] - jaw[:, None]
-        return torch.stack([(move * down).sum(-1) for move in (lifted, dropped)], 1).clamp_min(0)
+    def _carried(self, offsets: Tensor, jaw: Tensor, down: Tensor) -> tuple[Tensor, Tensor]:
+        """(T,) pixels down the face by which both lips move alike, and with them what is between; and by which the jaw
+        drops beyond that. A mouth that only wanders shows what it showed: teeth that stayed behind, true to anatomy as
+        they were, would have to be bared at one lip and covered by the other, and look drawn."""
+        moves = torch.stack([offsets[:, side[_MIDDLE_LIPS], :2].mean(1) for side in (self._upper, self._lower)], 1)
+        along = torch.einsum("tij,tj->ti", moves, down)
+        alike = along.abs().amin(1) * (torch.sign(along).sum(1) / 2)
+        fallen = torch.einsum("tj,tj->t", jaw[:, :2], down)
+        return alike, fallen - torch.minimum(alike.clamp_min(0), fallen.clamp_min(0))
+
+    def _bared(self, offsets: Tensor, shift: Tensor, fallen: Tensor, down: Tensor) -> Tensor:
+        """(T, 2, 11) pixels by which upper and lower lips slide off what is behind them."""
+        upper, lower = (
+            torch.einsum("tnj,tj->tn", offsets[:, side, :2], down) - shift[:, None]
+            for side in (self._upper, self._lower)
+        )
+        return torch.stack([-upper, lower - fallen[:, None]], 1).clamp_min(0)
 
     def _lip_rim(self, landmarks: Tensor, offsets: Tensor, depth: Tensor) -> Layer:
         """The edge of the lips, softly ending within `depth` pixels; of lips that touch in the source it is drawn
@@ -159,8 +174,9 @@ def _mixture(seen: Look, there: Look, before: Tensor, gap: Tensor) -> Tensor:
     before, gap = before[:, None, None], gap[:, None]
     wide = gap[..., _MIDDLE].mean(-1, keepdim=True)
     beyond, unknown = seen.lifted + seen.dropped, there.lifted + there.dropped
+    blank = smoothstep(before, *_SLIGHT)
     shares = (
-        smoothstep(wide - before, *_WIDER) * smoothstep(-seen.skull, 0, _FEATHER),
+        smoothstep(wide - before, *_WIDER) * torch.maximum(smoothstep(-seen.skull, 0, _FEATHER), blank),
         smoothstep(seen.dropped, *_BEYOND),
         smoothstep(seen.parted, *_BETWEEN),
     )

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from talkedit_sdk.face.model import FaceModel
-from talkedit_sdk.hub import EMBEDDED
 from talkedit_sdk.render.canvas import Canvas, Window, window_around
 from talkedit_sdk.render.gallery import Behind
 from talkedit_sdk.render.layer import Opening
@@ -25,11 +24,11 @@ class Renderer:
 
     Args:
         model: of the face.
-        nobody: what is behind lips that never open in a clip; by default what comes with the package.
+        nobody: what is behind lips that never open in a clip.
     """
 
-    def __init__(self, model: FaceModel, nobody: Nobody | None = None) -> None:
-        self.nobody = Nobody.load(EMBEDDED) if nobody is None else nobody
+    def __init__(self, model: FaceModel, nobody: Nobody) -> None:
+        self.nobody = nobody
         self.sheet = Sheet(model, self.nobody)
         self._rasterizer = make_rasterizer(model.device)
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from talkedit_sdk.editor import EMBEDDED
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.topology import EYE_LEFT, EYE_RIGHT, IRIS_LEFT, IRIS_RIGHT, VERTICES
 from talkedit_sdk.face.track import LANDMARKS
+from talkedit_sdk.hub import EMBEDDED
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 

@@ -9,7 +9,6 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from talkedit_sdk.editor import EMBEDDED
 from talkedit_sdk.errors import WeightsError
 from talkedit_sdk.face.model import REGIONS, FaceModel
 from talkedit_sdk.face.pose import align
@@ -29,6 +28,7 @@ from talkedit_sdk.face.topology import (
     VERTICES,
     mirrored_name,
 )
+from talkedit_sdk.hub import EMBEDDED
 
 FLIP = torch.tensor([-1.0, 1.0, 1.0])
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from talkedit_sdk.editor import EMBEDDED
 from talkedit_sdk.emotion import EMOTIONS, EmotionCurve
 from talkedit_sdk.errors import WeightsError
 from talkedit_sdk.face.topology import BLENDSHAPES, INDEX
+from talkedit_sdk.hub import EMBEDDED
 from talkedit_sdk.motion.learned import LearnedEditor, load_network, save_network
 from talkedit_sdk.motion.mouth import lip_gaps
 from talkedit_sdk.motion.network import MotionNetwork

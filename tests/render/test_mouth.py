@@ -8,12 +8,14 @@ import pytest
 import torch
 
 from talkedit_sdk.face.topology import LIPS_INNER, VERTICES
+from talkedit_sdk.hub import EMBEDDED
+from talkedit_sdk.render.nobody import Nobody
 from talkedit_sdk.render.renderer import Renderer
 
 
 @pytest.fixture(scope="module")
 def renderer(model):
-    return Renderer(model)
+    return Renderer(model, Nobody.load(EMBEDDED))
 
 
 @pytest.fixture(scope="module")

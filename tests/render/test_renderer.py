@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from talkedit_sdk.face.topology import EYE_LEFT, EYE_RIGHT, LIPS_INNER, LIPS_OUTER, OVAL, VERTICES
+from talkedit_sdk.hub import EMBEDDED
+from talkedit_sdk.render.nobody import Nobody
 from talkedit_sdk.render.raster_torch import TorchRasterizer
 from talkedit_sdk.render.renderer import Renderer
 
@@ -14,7 +16,7 @@ EVERYTHING = {"jawOpen": 0.4, "mouthSmile": 0.6, "browInnerUp": 0.9, "eyeWide": 
 
 @pytest.fixture(scope="module")
 def renderer(model):
-    return Renderer(model)
+    return Renderer(model, Nobody.load(EMBEDDED))
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +161,7 @@ class OnTensors:
 
 def test_both_rasterizers_draw_the_same(model, renderer, frames, landmarks, moved_by, monkeypatch):
     monkeypatch.setattr("talkedit_sdk.render.renderer.make_rasterizer", lambda _: OnTensors())
-    other = Renderer(model)
+    other = Renderer(model, Nobody.load(EMBEDDED))
     placement = renderer.place(landmarks, moved_by(**EVERYTHING))[:4]
     one, two = (r.draw(frames[:4], placement).int() for r in (renderer, other))
     difference = (one - two).abs()

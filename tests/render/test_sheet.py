@@ -4,13 +4,15 @@ import pytest
 import torch
 
 from talkedit_sdk.face.topology import CHIN, EYE_LEFT, EYE_RIGHT, LIPS_INNER, OVAL, VERTICES
+from talkedit_sdk.hub import EMBEDDED
 from talkedit_sdk.render.layer import Layer
+from talkedit_sdk.render.nobody import Nobody
 from talkedit_sdk.render.renderer import Renderer
 
 
 @pytest.fixture(scope="module")
 def sheet(model):
-    return Renderer(model).sheet
+    return Renderer(model, Nobody.load(EMBEDDED)).sheet
 
 
 def layers_of(placement):
