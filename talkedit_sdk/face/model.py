@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from talkedit_sdk.errors import WeightsError
 from talkedit_sdk.face.regressor import CoefficientRegressor
 from talkedit_sdk.face.smooth import smoothstep
 from talkedit_sdk.face.topology import BLENDSHAPES, VERTICES
+from talkedit_sdk.weights_files import read_config, read_tensors
 
 FORMAT: Final = 1
 POSE_TERMS: Final = 9
@@ -25,7 +25,6 @@ REACH: Final = 1.35
 out short, so that a face in earnest goes further than the basis at score 1; the coefficients keep room for it."""
 _UPPER_FACE: Final = (0.1, -0.2)  # y on the mean face to which brows and lids move nothing, and from where all
 _MAX_BYTES: Final = 64 * 2**20
-_MAX_CONFIG_BYTES: Final = 2**20
 _VERTEX_NUMBERS: Final = frozenset({"triangles", "mirror"})
 
 
@@ -116,26 +115,8 @@ class FaceModel:
         Raises:
             WeightsError: files are missing, damaged, too large, or of another format.
         """
-        weights, config_path = folder / "face.safetensors", folder / "face.json"
-        try:
-            if weights.stat().st_size > _MAX_BYTES or config_path.stat().st_size > _MAX_CONFIG_BYTES:
-                raise WeightsError(f"The files in {folder} are larger than a face model can be; load another folder.")
-            config = json.loads(config_path.read_text(encoding="utf-8"))
-            tensors = load_file(weights)
-        except WeightsError:
-            raise
-        except (OSError, ValueError, RecursionError, SafetensorError) as error:
-            raise WeightsError(
-                f"No usable face model in {folder} ({error}); reinstall talkedit or check the path."
-            ) from None
-        if (
-            not isinstance(config, dict)
-            or config.get("format") != FORMAT
-            or config.get("blendshapes") != list(BLENDSHAPES)
-        ):
-            raise WeightsError(
-                f"The face model in {folder} was made for another version of talkedit; update one of them."
-            )
+        read_config(folder / "face.json", "face model", FORMAT)
+        tensors = read_tensors(folder / "face.safetensors", "face model", _MAX_BYTES)
         regressor = CoefficientRegressor()
         prefix = "regressor."
         try:

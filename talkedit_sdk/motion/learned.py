@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from talkedit_sdk.errors import WeightsError
@@ -20,11 +19,11 @@ from talkedit_sdk.motion.mouth import LipProjection, closedness
 from talkedit_sdk.motion.network import MotionNetwork, changed, style_code
 from talkedit_sdk.motion.types import MotionEdit, MotionRequest
 from talkedit_sdk.motion.windows import WINDOW, average, even_times, interpolate, window_starts
+from talkedit_sdk.weights_files import read_config, read_tensors
 
 FILE: Final = "motion.safetensors"
 FORMAT: Final = 1
 _MAX_BYTES: Final = 16 * 2**20
-_MAX_CONFIG_BYTES: Final = 2**20
 _WINDOWS: Final = 16  # looked at together
 _EDIT_SIGMA: Final = 0.07  # seconds; of the change, quicker than any expression
 _FIRM: Final = 3  # the network gives the share of the mouth weight; the hold behind it makes the last of it exact
@@ -119,22 +118,8 @@ def save_network(network: MotionNetwork, folder: Path, summary: dict[str, object
 
 def load_network(folder: Path) -> MotionNetwork:
     """Reads what `save_network` wrote; errors as `LearnedEditor.load`."""
-    weights, config_path = folder / FILE, folder / "motion.json"
-    try:
-        if weights.stat().st_size > _MAX_BYTES or config_path.stat().st_size > _MAX_CONFIG_BYTES:
-            raise WeightsError(f"The files in {folder} are larger than a motion editor can be; load another folder.")
-        config = json.loads(config_path.read_text(encoding="utf-8"))
-        tensors = load_file(weights)
-    except WeightsError:
-        raise
-    except (OSError, ValueError, RecursionError, SafetensorError) as error:
-        raise WeightsError(
-            f"No usable motion editor in {folder} ({error}); reinstall talkedit or check the path."
-        ) from None
-    if not isinstance(config, dict) or config.get("format") != FORMAT or config.get("blendshapes") != list(BLENDSHAPES):
-        raise WeightsError(
-            f"The motion editor in {folder} was made for another version of talkedit; update one of them."
-        )
+    read_config(folder / "motion.json", "motion editor", FORMAT)
+    tensors = read_tensors(folder / FILE, "motion editor", _MAX_BYTES)
     network = MotionNetwork()
     try:
         network.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=True)

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
 from talkedit_sdk.errors import WeightsError
 from talkedit_sdk.face.pose import align
 from talkedit_sdk.face.topology import CHIN, LIP_PAIRS, LIPS_INNER, VERTICES
 from talkedit_sdk.face.track import LANDMARKS, MouthView
+from talkedit_sdk.weights_files import read_tensors
 
 FILE: Final = "mouth.safetensors"
 _MAX_BYTES: Final = 8 * 2**20
@@ -72,13 +72,9 @@ class Nobody:
         """
         path = folder / FILE
         try:
-            if path.stat().st_size > _MAX_BYTES:
-                raise WeightsError(f"{path} is larger than mouths can be; reinstall talkedit or load another folder.")
-            mouths = cls(**load_file(path))
-        except WeightsError:
-            raise
-        except (OSError, ValueError, TypeError, SafetensorError) as error:
-            raise WeightsError(f"No usable mouths at {path} ({error}); reinstall talkedit or check the path.") from None
+            mouths = cls(**read_tensors(path, "mouth", _MAX_BYTES))
+        except TypeError:
+            raise WeightsError(f"The mouths at {path} are incomplete; reinstall talkedit.") from None
         mouths._check(path)
         return mouths
 

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
@@ -19,6 +18,7 @@ from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.smooth import smoothstep
 from talkedit_sdk.face.topology import BROW_LEFT, BROW_RIGHT, EYE_LEFT, EYE_RIGHT, VERTICES
 from talkedit_sdk.render.raster_numba import NumbaRasterizer
+from talkedit_sdk.weights_files import read_tensors
 
 HEIGHT: Final = 64
 WIDTH: Final = 128
@@ -188,14 +188,12 @@ class RimNet(nn.Module):
             WeightsError: the file is missing, damaged, or too large.
         """
         path, net = folder / FILE, cls()
+        state = {name: value.float() for name, value in read_tensors(path, "rim finder", _MAX_BYTES).items()}
+        sound = all(bool(torch.isfinite(value).all()) for value in state.values())
         try:
-            if path.stat().st_size > _MAX_BYTES:
-                raise WeightsError(f"{path} is larger than a rim finder can be; reinstall talkedit.")
-            state = {name: value.float() for name, value in load_file(path).items()}
-            sound = all(bool(torch.isfinite(value).all()) for value in state.values())
             missing, unknown = net.load_state_dict(state, strict=False)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise WeightsError(f"No usable rim finder at {path} ({error}); reinstall talkedit.") from None
+        except RuntimeError as error:
+            raise WeightsError(f"The rim finder at {path} is incomplete ({error}); reinstall talkedit.") from None
         if not sound or unknown or any(not name.endswith("num_batches_tracked") for name in missing):
             raise WeightsError(f"The rim finder at {path} is damaged; reinstall talkedit.")
         return net.eval()

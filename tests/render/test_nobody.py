@@ -64,10 +64,10 @@ def test_damaged_files_are_refused(tmp_path, spoil):
 
 
 def test_missing_foreign_and_huge_files_are_refused(tmp_path):
-    with pytest.raises(WeightsError, match="No usable mouths"):
+    with pytest.raises(WeightsError, match="No usable mouth"):
         Nobody.load(tmp_path)
     (tmp_path / FILE).write_bytes(b"not safetensors")
-    with pytest.raises(WeightsError, match="No usable mouths"):
+    with pytest.raises(WeightsError, match="No usable mouth"):
         Nobody.load(tmp_path)
     with (tmp_path / FILE).open("wb") as file:
         file.truncate(9 * 2**20)
