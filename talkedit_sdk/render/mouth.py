@@ -90,7 +90,8 @@ class MouthMesh:
         self._rim = grid(2, len(LIPS_INNER), True, device)
 
     def place(self, landmarks: Tensor, offsets: Tensor, jaw: Tensor, height: Tensor, behind: Behind) -> MouthOpening:
-        """Upper teeth keep still with the skull, lower teeth and tongue follow the jaw, lips slide over both.
+        """Where both lips move alike, what is between them goes along. Beyond that upper teeth keep still with the
+        skull, lower teeth and tongue follow the jaw, and lips slide over both.
 
         Args:
             landmarks: (T, 478, 3) pixels of the source.
@@ -99,7 +100,7 @@ class MouthMesh:
             height: (T,) of the face, pixels.
             behind: what is known of the same mouth beyond these frames.
         """
-        down = (landmarks[:, CHIN] - landmarks[:, FOREHEAD])[:, :2] / height[:, None]
+        down = (landmarks[:, CHIN] - landmarks[:, FOREHEAD])[:, :2] / height.clamp_min(1)[:, None]
         shift, fallen = self._carried(offsets, jaw, down)
         own = Interior.of(landmarks, behind.parting, self._bared(offsets, shift, fallen, down))
         face = landmarks[:, :VERTICES]

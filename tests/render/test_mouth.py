@@ -63,6 +63,28 @@ def test_upper_teeth_stay_with_the_skull(renderer, landmarks, moved_by):
     assert attributes[-1, 15:26, 1].max() < -2.0, "while the lower ones come from higher up"
 
 
+def test_a_mouth_that_wanders_takes_its_teeth_along(renderer, landmarks):
+    """Both lips three pixels down, the jaw still: between them is what was there."""
+    row = int((landmarks[:, 14, 1] - landmarks[:, 13, 1]).argmax())
+    offsets = torch.zeros(1, VERTICES, 3)
+    offsets[:, [*LIPS_INNER], 1] = 3.0
+    attributes = mouth_of(renderer, landmarks[row : row + 1], offsets, torch.zeros(1, 3)).interior.attributes
+    torch.testing.assert_close(attributes[..., 1].mean(), torch.tensor(-3.0), rtol=0, atol=0.15)
+    assert attributes[..., 4].max() < 0.01, "nothing of a view"
+
+
+def test_lips_that_part_leave_the_teeth_alone(renderer, landmarks):
+    """One lip up, the other down: nothing between them is carried anywhere."""
+    row = int((landmarks[:, 14, 1] - landmarks[:, 13, 1]).argmax())
+    offsets = torch.zeros(1, VERTICES, 3)
+    half = len(LIPS_INNER) // 2
+    offsets[:, list(LIPS_INNER[1:half]), 1] = -2.0
+    offsets[:, list(LIPS_INNER[half + 1 :]), 1] = 2.0
+    interior = mouth_of(renderer, landmarks[row : row + 1], offsets, torch.zeros(1, 3)).interior
+    attributes = interior.attributes.view(25, 41, -1)
+    assert attributes[8, 15:26, 1].abs().max() < 1.0
+
+
 def test_slightly_parted_closed_lips_show_no_black(renderer, frames, landmarks, moved_by):
     """A smile of closed lips must not bare a slit of darkness."""
     offsets = moved_by(mouthSmile=0.7)[:1]
