@@ -51,7 +51,7 @@ $(VENV)/.app: $(VENV)/.demo pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.test: $(VENV)/.demo pyproject.toml constraints.txt
-	$(PIP) --editable ".[mcp,test]"
+	$(PIP) --editable ".[mcp,c2pa,test]"
 	@touch $@
 
 $(VENV)/.browser: $(VENV)/.test

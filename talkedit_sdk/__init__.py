@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from talkedit_sdk.progress import Progress
     from talkedit_sdk.report import EditReport, Stretch
     from talkedit_sdk.result import EditResult
+    from talkedit_sdk.signing import Signer
 
 # Loaded on first use: importing torch and OpenCV takes longer than `talkedit --help` should.
 _HOMES = {
@@ -48,6 +49,7 @@ _HOMES = {
     "progress": ("Progress",),
     "report": ("EditReport", "Stretch"),
     "result": ("EditResult",),
+    "signing": ("Signer",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -68,6 +70,7 @@ __all__ = [
     "OptionError",
     "OutputError",
     "Progress",
+    "Signer",
     "Stretch",
     "TalkEditError",
     "UnreadableInputError",

@@ -18,6 +18,7 @@ import typer
 
 from talkedit_sdk.errors import OptionError
 from talkedit_sdk.options import (
+    Badge,
     Curve,
     Device,
     FaceChoice,
@@ -28,12 +29,16 @@ from talkedit_sdk.options import (
     Quiet,
     Request,
     Revision,
+    SignCertificate,
+    SignKey,
     Strength,
     Style,
     Weights,
     curves_target,
     edit_targets,
+    load_signer,
     parse_emotions,
+    reel_targets,
 )
 from talkedit_sdk.terminal import CANCELLED, FAILED, Session, drop_output, emit, print_facts, working
 from talkedit_sdk.video.output import check_target
@@ -92,6 +97,9 @@ def edit(
     mouth_weight: MouthWeight = 0.5,
     style: Style = 0,
     face: FaceChoice = "largest",
+    badge: Badge = False,
+    sign_cert: SignCertificate = None,
+    sign_key: SignKey = None,
     device: Device = "auto",
     weights: Weights = None,
     revision: Revision = None,
@@ -116,12 +124,16 @@ def edit(
     emotions = parse_emotions(emotion)
     request = Request.parse(intensity, curve, mouth_weight, face)
     targets = edit_targets(probe(video), emotions, output, force)
+    signer = load_signer(sign_cert, sign_key)
+    if signer is not None:
+        for target in targets:
+            signer.check(target)
     editor, clip = _watch(video, device, weights, revision, quiet)
     results = []
     for wanted, target in zip(emotions, targets, strict=True):
         result = editor.edit(clip, wanted, request.intensity, request.mouth_weight, request.face, style=style)
         with working(f"Editing, {wanted.label}", quiet) as advance:
-            result.save(target, advance)
+            result.save(target, advance, badge, signer)
         results.append({"path": str(target), "emotion": wanted.label, **report_json(result.report)})
         if not as_json:
             print(target if quiet else f"{target}\n{result.report}")
@@ -214,13 +226,72 @@ def export_curves(
 
 
 @app.command()
+def reel(
+    video: Annotated[Path, typer.Argument(metavar="INPUT", help="Video; it is never changed.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File; NAME.reel.mp4 beside the input if left out.")
+    ] = None,
+    emotion: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--emotion", "-e", help="As in `talkedit edit`, several times for several; seven of them if left out."
+        ),
+    ] = None,
+    title: Annotated[str | None, typer.Option(help="Words of the first page.")] = None,
+    seconds: Annotated[float, typer.Option(help="How much of the clip each scene shows, 1 to 60.")] = 8.0,
+    portrait: Annotated[bool, typer.Option("--portrait", help="1080x1920 for phones instead of 1920x1080.")] = False,
+    poster: Annotated[bool, typer.Option("--poster", help="Write a still beside it, NAME.png.")] = False,
+    face: FaceChoice = "largest",
+    device: Device = "auto",
+    weights: Weights = None,
+    revision: Revision = None,
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a showcase film of a clip: original, emotions, intensity, mouth weight.
+
+    Needs moviepy: pip install "talkedit[reel]".
+
+    \b
+    talkedit reel talk.mp4 --poster                      makes talk.reel.mp4 and .png
+    talkedit reel talk.mp4 --portrait --title "Hello" -o phone.mp4
+    talkedit reel talk.mp4 -e happy -e sad -e angry --seconds 5
+    """
+    from talkedit_sdk.reel.film import check_moviepy
+    from talkedit_sdk.video.probe import probe
+
+    check_moviepy()
+    wanted = parse_emotions(emotion) if emotion else None
+    film, still = reel_targets(probe(video), output, poster, force)
+    with working("Making the reel", quiet) as advance:
+        from talkedit_sdk.editor import Editor
+        from talkedit_sdk.reel import EMOTIONS, TITLE, make_reel
+
+        editor = Editor.load(weights, device, revision)
+        made = make_reel(
+            editor, video, film, wanted or EMOTIONS, title or TITLE, seconds, portrait, still, face, advance
+        )
+    if as_json:
+        paths = {"path": str(made.path), "poster": None if made.poster is None else str(made.poster)}
+        size = {"width": made.size[0], "height": made.size[1]}
+        emit({"input": str(video), **paths, **size, "seconds": made.seconds, "shown_seconds": made.shown})
+        return
+    print(made.path)
+    if made.poster is not None:
+        print(made.poster)
+    if not quiet:
+        print(f"{made.seconds:.1f} s; every scene shows the first {made.shown:.1f} s of the clip.")
+
+
+@app.command()
 def info(
     video: Annotated[Path | None, typer.Argument(metavar="INPUT", help="Video or photo.")] = None,
     weights: Weights = None,
     revision: Revision = None,
     as_json: Json = False,
 ) -> None:
-    """Tell what a file is, or, without one, the versions, weights and device in use.
+    """Tell what a file is and how talkedit edited it, or, without a file, the versions, weights and device in use.
 
     \b
     talkedit info

@@ -162,7 +162,7 @@ class Editor:
             frames = clip.tracking.faces[index].frames
             covered[frames] = np.maximum(covered[frames], clip.occlusions[index].covered)
         report = _report(clip.tracking, tuple(edits), seen, curve, covered)
-        metadata = disclosure(installed(), target)
+        metadata = disclosure(installed(), target, report, weight)
         return EditResult(clip, tuple(edits), report, self._model, self._renderer, metadata, progress)
 
     def _plan(

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -14,6 +14,9 @@ from talkedit_sdk.emotion import EMOTIONS, Emotion, Intensity, check_mouth_weigh
 from talkedit_sdk.errors import OptionError, OutputError
 from talkedit_sdk.video.output import PHOTO_FORMATS, VIDEO_FORMATS, check_output, check_target
 from talkedit_sdk.video.types import VideoInfo
+
+if TYPE_CHECKING:
+    from talkedit_sdk.signing import Signer
 
 Input: TypeAlias = Annotated[Path, typer.Argument(metavar="INPUT", help="Video or photo; it is never changed.")]
 Strength: TypeAlias = Annotated[
@@ -41,6 +44,13 @@ Weights: TypeAlias = Annotated[
 Revision: TypeAlias = Annotated[
     str | None, typer.Option(metavar="REVISION", help="Branch, tag or commit of a repository on the Hub.")
 ]
+Badge: TypeAlias = Annotated[
+    bool, typer.Option("--badge", help='Draw "AI-edited" into the corner farthest from the faces.')
+]
+SignCertificate: TypeAlias = Annotated[
+    Path | None, typer.Option("--sign-cert", metavar="PEM", help="Sign with this certificate chain (extra c2pa).")
+]
+SignKey: TypeAlias = Annotated[Path | None, typer.Option("--sign-key", metavar="PEM", help="Its private key.")]
 Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Replace an output that exists.")]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="Print one JSON object, also for an error.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar and no report.")]
@@ -110,6 +120,35 @@ def curves_target(info: VideoInfo, emotion: Emotion, output: Path | None, force:
     if path.suffix.lower() != ".csv":
         raise OutputError(f"Curves cannot be written to {path}: end its name in .csv.")
     return _free(check_target(path, info.path), force)
+
+
+def reel_targets(info: VideoInfo, output: Path | None, poster: bool, force: bool) -> tuple[Path, Path | None]:
+    """The film, `output` or NAME.reel.mp4 beside the input, and beside it the poster if there is to be one; checked.
+
+    Raises:
+        OutputError: as `edit_targets`.
+    """
+    assert info.path is not None
+    path = output or info.path.with_name(f"{info.path.stem}.reel.mp4")
+    if path.suffix.lower() not in VIDEO_FORMATS:
+        raise OutputError(f"A reel cannot be written to {path}: end its name in {', '.join(VIDEO_FORMATS)}.")
+    film = _free(check_target(path, info.path), force)
+    return film, _free(check_target(path.with_suffix(".png"), info.path), force) if poster else None
+
+
+def load_signer(certificate: Path | None, key: Path | None) -> Signer | None:
+    """What signs the results, if that is wanted.
+
+    Raises:
+        OptionError: see `Signer.load`; also when only one of the two is given.
+    """
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise OptionError("Signing needs both --sign-cert and --sign-key; give the other one too.")
+    from talkedit_sdk.signing import Signer
+
+    return Signer.load(certificate, key)
 
 
 def _curve(text: str) -> Intensity:

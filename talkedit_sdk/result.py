@@ -6,7 +6,7 @@ import itertools
 import os
 import threading
 from collections import deque
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from talkedit_sdk.badge import Badge
 from talkedit_sdk.clip import Clip, Curves
 from talkedit_sdk.face.fit import FaceFit
 from talkedit_sdk.face.model import FaceModel
@@ -32,6 +33,7 @@ from talkedit_sdk.render.gallery import TrackMouth
 from talkedit_sdk.render.renderer import Renderer
 from talkedit_sdk.render.sheet import Placement
 from talkedit_sdk.report import EditReport
+from talkedit_sdk.signing import Signer
 from talkedit_sdk.threads import single_threaded, single_threaded_pool
 from talkedit_sdk.video.output import check_output
 from talkedit_sdk.video.photo import write_photo
@@ -105,8 +107,20 @@ class EditResult:
         the inner lips at the middle of the mouth as a share of the face's width."""
         return tuple(_Drawer(edit, self._model, self._renderer).openings() for edit in self._edits)
 
-    def frames(self) -> Generator[Frame, None, None]:
-        """All frames of the clip in order, edited where the report says so, the source's own elsewhere."""
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """Tags that say what was edited; `save` writes them. Who writes `frames` to a file owes them to it too."""
+        return self._metadata
+
+    @property
+    def badge(self) -> Badge:
+        """The visible mark of this clip."""
+        return Badge(self._clip.source.info, self._clip.tracking)
+
+    def frames(self, badge: bool = False) -> Generator[Frame, None, None]:
+        """All frames of the clip in order, edited where the report says so, the source's own elsewhere; with the
+        visible mark "AI-edited" in a corner of each if wanted."""
+        mark = self.badge if badge else None
         drawers = [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
         size, workers = (1, WORKERS) if self._model.device.type == "cpu" else (BATCH, 1)
         pool = single_threaded_pool(workers)
@@ -114,7 +128,7 @@ class EditResult:
         try:
             with closing(prefetch(self._clip.source.frames(), depth=max(size, 4))) as source:
                 while batch := list(itertools.islice(source, size)):
-                    waiting.append(pool.submit(self._drawn, batch, drawers))
+                    waiting.append(pool.submit(self._marked, batch, drawers, mark))
                     if len(waiting) > workers:
                         yield from waiting.popleft().result()
                 while waiting:
@@ -139,6 +153,10 @@ class EditResult:
         with single_threaded():
             return self._drawn([frame], drawers)[0]
 
+    def _marked(self, batch: list[Frame], drawers: list[_Drawer], badge: Badge | None) -> list[Frame]:
+        drawn = self._drawn(batch, drawers)
+        return drawn if badge is None else [replace(frame, rgb=badge.draw(frame.rgb)) for frame in drawn]
+
     def _drawn(self, batch: list[Frame], drawers: list[_Drawer]) -> list[Frame]:
         indices = [frame.index for frame in batch]
         if not any(drawer.touches(index) for drawer in drawers for index in indices):
@@ -149,29 +167,39 @@ class EditResult:
             edited = drawer.draw(indices, edited)
         return [replace(frame, rgb=rgb) for frame, rgb in zip(batch, edited.cpu().numpy(), strict=True)]
 
-    def save(self, path: str | os.PathLike[str], progress: ProgressLike = None) -> Path:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        progress: ProgressLike = None,
+        badge: bool = False,
+        signer: Signer | None = None,
+    ) -> Path:
         """Renders the edit into a file: a video with the source's timing and sound, or a photo.
 
         Args:
             path: .mp4, .mov or .mkv; .jpg, .png, .webp or .tif for a photo. Replaced only when all is done.
             progress: as in `Editor.edit`, which gives the default.
+            badge: draws "AI-edited" into the corner of the picture that is farthest from the faces.
+            signer: adds Content Credentials (C2PA) signed with your certificate; not for .mkv.
 
         Raises:
-            OutputError: it cannot be written there. Nothing is left behind.
+            OutputError: it cannot be written or signed there. Nothing is left behind.
             Cancelled: the callback returned False. Nothing is left behind.
         """
         info = self._clip.source.info
         target = check_output(path, info)
+        if signer is not None:
+            signer.check(target)
         if info.kind == "photo":
-            (frame,) = self.frames()
-            write_photo(target, frame.rgb, info, self._metadata)
+            (frame,) = self.frames(badge)
+            write_photo(target, frame.rgb, info, self._metadata, signer)
             return target
         chosen = self._progress if progress is None else progress
         with (
             reporting(chosen, "render", self._report.frames) as advance,
-            VideoWriter(target, self._clip.source, self._metadata) as writer,
+            VideoWriter(target, self._clip.source, self._metadata, signer) as writer,
             Background(writer.write) as encoder,
-            closing(self.frames()) as frames,
+            closing(self.frames(badge)) as frames,
         ):
             for frame in frames:
                 encoder.put(frame)

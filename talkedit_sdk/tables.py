@@ -69,6 +69,8 @@ def report_json(report: EditReport) -> dict[str, Any]:
 
 
 def info_json(info: VideoInfo) -> dict[str, Any]:
+    from talkedit_sdk.provenance import read_record
+
     return {
         "path": str(info.path),
         "kind": info.kind,
@@ -83,6 +85,7 @@ def info_json(info: VideoInfo) -> dict[str, Any]:
         "pixel_format": info.pixel_format,
         "audio": list(info.audio_codecs),
         "hdr": info.hdr,
+        "edited_with_talkedit": read_record(info),
     }
 
 

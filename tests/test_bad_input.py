@@ -166,7 +166,7 @@ def test_options_out_of_range(talkedit_at_once, talk, contents, command, options
     ("options", "code", "message"),
     [
         (("--device", "tpu7"), 2, r"There is no device 'tpu7' here; use 'auto', 'cpu' or 'cuda'\."),
-        (("--weights", "nowhere"), 1, r"No usable face model in nowhere"),
+        (("--weights", "nowhere"), 1, r"No usable face model at nowhere"),
     ],
 )
 def test_devices_and_weights_that_are_not_there(talkedit, talk, contents, options, code, message):

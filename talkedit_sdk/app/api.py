@@ -47,6 +47,7 @@ class Endpoints:
         begin: float = 0.0,
         end: float | None = None,
         curve: list[list[float]] | None = None,
+        badge: bool = True,
     ) -> tuple[gr.FileData, dict[str, Any]]:
         """Change the emotion of a talking face in a video or photo; words, voice and person stay. Only for people who
         agreed to it: the result is synthetic media, is marked as such in its metadata, and must be published as such.
@@ -60,13 +61,14 @@ class Endpoints:
             begin: Second at which the edit begins; before it the video stays as it is.
             end: Second at which it ends; the end of the video if left out.
             curve: Intensity over time as [place, share] from 0 to 1 each, such as [[0, 0], [0.5, 1], [1, 0]].
+            badge: Draws "AI-edited" into the corner farthest from the faces.
 
         Returns:
             The edited file, and a report of how many frames were edited, which were not and why.
         """
         path = self._uploaded(video)
         with _told(path):
-            wish = Wish.checked(emotion, intensity, mouth_weight, face, begin, end, curve or FLAT)
+            wish = Wish.checked(emotion, intensity, mouth_weight, face, begin, end, curve or FLAT, badge)
             clip = self._watch(path)
             suffix = ".png" if clip.source.info.kind == "photo" else ".mp4"
             target = self._folder() / f"{path.stem[:40]}.edited{suffix}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -13,6 +13,7 @@ from PIL import Image
 
 from talkedit_sdk.clip import Clip
 from talkedit_sdk.face.topology import INDEX
+from talkedit_sdk.provenance import xmp_segment
 from talkedit_sdk.video.types import Frame
 
 COUNT: Final = 8
@@ -103,19 +104,19 @@ def _span(centre: float, length: float, limit: int) -> tuple[int, int]:
     return start, start + size
 
 
-def shown(rgb: NDArray[np.uint8], window: Window | None = None) -> bytes:
-    """A preview, or the window of it, as JPEG."""
+def shown(rgb: NDArray[np.uint8], window: Window | None = None, metadata: Mapping[str, str] | None = None) -> bytes:
+    """A preview, or the window of it, as JPEG; `metadata` is that of an edit, if it shows one."""
     image = Image.fromarray(rgb)
     if window is not None:
         image = image.crop(window)
     image.thumbnail((SHOWN_SIDE, SHOWN_SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
-    return jpeg(np.asarray(image), 92)
+    return jpeg(np.asarray(image), 92, xmp_segment(metadata) if metadata else b"")
 
 
-def jpeg(rgb: NDArray[np.uint8], quality: int) -> bytes:
-    """A picture as JPEG without loss of colour resolution."""
+def jpeg(rgb: NDArray[np.uint8], quality: int, segments: bytes = b"") -> bytes:
+    """A picture as JPEG without loss of colour resolution, with further segments of metadata."""
     encoded = io.BytesIO()
-    Image.fromarray(rgb).save(encoded, "JPEG", quality=quality, subsampling=0)
+    Image.fromarray(rgb).save(encoded, "JPEG", quality=quality, subsampling=0, extra=segments)
     return encoded.getvalue()
 
 

@@ -28,13 +28,14 @@ class Controls:
     curve: gr.HTML
     moment: gr.HTML
     close: gr.Checkbox
+    badge: gr.Checkbox
     shares: tuple[gr.Slider, ...]
 
     @property
     def values(self) -> list[gr.components.Component]:
         return [
             self.emotion, self.mixing, self.intensity, self.mouth, self.face, self.begin, self.end, self.curve,
-            self.moment, self.close, *self.shares,
+            self.moment, self.close, self.badge, *self.shares,
         ]  # fmt: skip
 
 
@@ -149,9 +150,10 @@ def _controls() -> tuple[dict[str, Any], gr.Column, gr.Column, gr.Accordion]:
             begin = gr.Slider(0, 1, value=0, step=0.05, label=texts.BEGIN, min_width=120, elem_id="begin")
             end = gr.Slider(0, 1, value=1, step=0.05, label=texts.END, min_width=120, elem_id="end")
         gr.HTML(f"<small>{texts.RANGE_INFO}</small>", apply_default_css=False)
+    badge = gr.Checkbox(True, label=texts.BADGE, info=texts.BADGE_INFO, elem_id="badge", container=False)
     controls: dict[str, Any] = {
         "emotion": emotion, "mixing": mixing, "shares": shares, "intensity": intensity, "mouth": mouth,
-        "curve": curve, "begin": begin, "end": end,
+        "curve": curve, "begin": begin, "end": end, "badge": badge,
     }  # fmt: skip
     return controls, single, mixture, when
 

@@ -12,13 +12,11 @@ from typing import Final, Literal, TypeAlias
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
 from talkedit_sdk.app import texts
 from talkedit_sdk.app.studio import Outcome, Step, Watcher, in_steps
+from talkedit_sdk.badge import pill
 from talkedit_sdk.progress import reporting
-from talkedit_sdk.provenance import disclosure
-from talkedit_sdk.version import installed
 from talkedit_sdk.video.pipeline import Background, prefetch
 from talkedit_sdk.video.source import open_source
 from talkedit_sdk.video.types import Frame, FrameSource, VideoInfo
@@ -48,10 +46,10 @@ def steps(source: Path, edited: Outcome, target: Path, kind: Kind, stop_file: Pa
 def _write(source: Path, edited: Outcome, target: Path, kind: Kind, watcher: Watcher) -> Path:
     before, after = open_source(source), open_source(edited.path)
     layout = _Side(before.info) if kind == "side" else _Wipe(before.info)
-    labels = _Labels(layout.info.height)
+    labels = _Labels(layout.info.height, on_top=not edited.badge_on_top)
     with (
         reporting(watcher, "render", before.info.frame_count) as advance,
-        VideoWriter(target, _Shaped(before, layout.info), disclosure(installed(), edited.wish.emotion)) as writer,
+        VideoWriter(target, _Shaped(before, layout.info), edited.metadata) as writer,
         Background(writer.write) as encoder,
         closing(prefetch(before.frames())) as befores,
         closing(prefetch(after.frames())) as afters,
@@ -98,35 +96,25 @@ class _Wipe:
 
 
 class _Labels:
-    """Says in the picture which half is which."""
+    """Says in the picture which half is which, where the badge of the edit is not."""
 
-    def __init__(self, height: int) -> None:
-        self._left, self._right = (_pill(text, max(11, round(height / 30))) for text in (texts.BEFORE, texts.AFTER))
+    def __init__(self, height: int, on_top: bool) -> None:
+        self._on_top = on_top
+        self._left, self._right = (pill(text, max(11, round(height / 30))) for text in (texts.BEFORE, texts.AFTER))
 
     def draw(self, picture: Picture) -> Picture:
         height, width = picture.shape[:2]
-        for pill, right in ((self._left, False), (self._right, True)):
-            rows, columns = pill.shape[:2]
+        for label, right in ((self._left, False), (self._right, True)):
+            rows, columns = label.shape[:2]
             gap = rows // 2
             left = width - columns - gap if right else gap
-            area = picture[height - rows - gap : height - gap, max(left, 0) : max(left, 0) + columns]
+            top = gap if self._on_top else height - rows - gap
+            area = picture[top : top + rows, max(left, 0) : max(left, 0) + columns]
             if area.shape[:2] != (rows, columns):
                 continue  # a picture too small for words
-            share = pill[..., 3:].astype(np.float32) / 255
-            area[:] = (area + share * (pill[..., :3].astype(np.float32) - area) + 0.5).astype(np.uint8)
+            share = label[..., 3:].astype(np.float32) / 255
+            area[:] = (area + share * (label[..., :3].astype(np.float32) - area) + 0.5).astype(np.uint8)
         return picture
-
-
-def _pill(text: str, size: int) -> Picture:
-    """(H, W, 4) RGBA: words on a dark, half transparent ground with round ends."""
-    font = ImageFont.load_default(size)
-    left, top, right, bottom = font.getbbox(text)
-    pad = round(size * 0.55)
-    image = Image.new("RGBA", (round(right - left) + 2 * pad, round(size * 1.7)))
-    draw = ImageDraw.Draw(image)
-    draw.rounded_rectangle((0, 0, image.width - 1, image.height - 1), image.height / 2, (16, 20, 26, 170))
-    draw.text((pad - left, (image.height - (bottom - top)) / 2 - top), text, (255, 255, 255, 255), font)
-    return np.asarray(image)
 
 
 class _Shaped:

@@ -34,9 +34,9 @@ def read_wish(values: Sequence[Any]) -> tuple[Wish, int, bool]:
     Raises:
         OptionError: a value is out of range.
     """
-    emotion, mixing, intensity, mouth, face, begin, end, curve, moment, close, *shares = values
+    emotion, mixing, intensity, mouth, face, begin, end, curve, moment, close, badge, *shares = values
     wanted = mixture(emotion, mixing, shares)
-    wish = Wish.checked(wanted, intensity, mouth, face or "largest", begin, end, curve)
+    wish = Wish.checked(wanted, intensity, mouth, face or "largest", begin, end, curve, badge)
     return wish, int(moment or 0), bool(close)
 
 

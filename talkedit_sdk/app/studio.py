@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,10 +43,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A rendered edit; `curves` and `openings` as of `EditResult`."""
+    """A rendered edit; `metadata`, `curves` and `openings` as of `EditResult`. `badge_on_top` tells where its visible
+    mark is, or would be."""
 
     path: Path
-    wish: Wish
+    metadata: Mapping[str, str]
+    badge_on_top: bool
     report: EditReport
     curves: tuple[Curves, ...]
     openings: tuple[NDArray[np.float32], ...]
@@ -88,7 +90,8 @@ class Studio:
     def preview(self, clip: Clip, wish: Wish, key: KeyFrame, window: Window | None = None) -> bytes:
         """The key frame, or a window of it, with the edit, as JPEG at most 1280 pixels wide and high. Errors as
         `Editor.edit`."""
-        return keyframes.shown(self.plan(clip, wish).render(key.frame()).rgb, window)
+        result = self.plan(clip, wish)
+        return keyframes.shown(result.render(key.frame()).rgb, window, result.metadata)
 
     def plan(self, clip: Clip, wish: Wish) -> EditResult:
         """The edit of the whole clip, not yet drawn. Errors as `Editor.edit`."""
@@ -117,8 +120,8 @@ def render(
     result = plan(editor, clip, wish)
 
     def work(watcher: Watcher) -> Outcome:
-        path = result.save(target, watcher)
-        return Outcome(path, wish, result.report, result.curves, result.openings())
+        path = result.save(target, watcher, wish.badge)
+        return Outcome(path, result.metadata, result.badge.top, result.report, result.curves, result.openings())
 
     return in_steps(work, stop_file)
 

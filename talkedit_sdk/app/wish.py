@@ -32,6 +32,7 @@ class Wish:
         face: "largest", "all", or a number.
         begin, end: seconds; outside of them the clip stays as it is. `end` None means to the end.
         curve: (place, share) with places from 0 at `begin` to 1 at `end`, shares of the intensity from 0 to 1.
+        badge: whether the picture says that it was edited.
     """
 
     emotion: Emotion
@@ -41,6 +42,7 @@ class Wish:
     begin: float = 0.0
     end: float | None = None
     curve: tuple[tuple[float, float], ...] = FLAT
+    badge: bool = True
 
     @classmethod
     def checked(
@@ -52,6 +54,7 @@ class Wish:
         begin: float = 0.0,
         end: float | None = None,
         curve: Sequence[Sequence[float]] = FLAT,
+        badge: bool = True,
     ) -> Wish:
         """
         Raises:
@@ -61,9 +64,8 @@ class Wish:
         begin, end = _number(begin), None if end is None else _number(end)
         if begin < 0 or (end is not None and end <= begin):
             raise OptionError(texts.EMPTY_RANGE)
-        return cls(
-            Emotion.parse(emotion), point[1], check_mouth_weight(mouth_weight), str(face), begin, end, _curve(curve)
-        )
+        shown, weight = Emotion.parse(emotion), check_mouth_weight(mouth_weight)
+        return cls(shown, point[1], weight, str(face), begin, end, _curve(curve), bool(badge))
 
     def strength(self, duration: float) -> Intensity:
         """The intensity over time of a clip that lasts `duration` seconds.

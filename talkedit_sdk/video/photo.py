@@ -10,14 +10,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from talkedit_sdk.errors import OptionError, UnreadableInputError
-from talkedit_sdk.provenance import DIGITAL_SOURCE_TYPE
+from talkedit_sdk.provenance import xmp, xmp_segment
+from talkedit_sdk.signing import Signer
 from talkedit_sdk.video.container import DEFAULT_FPS, check_input, check_size
 from talkedit_sdk.video.output import PHOTO_FORMATS, check_output, explaining, replacing
 from talkedit_sdk.video.types import Frame, VideoInfo
@@ -27,13 +27,6 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong with
 _READABLE = ("JPEG", "PNG", "WEBP", "BMP", "TIFF")
 _ROTATIONS = {3: 180, 4: 180, 5: 270, 6: 90, 7: 90, 8: 270}
 _KEPT_TAGS = (ExifTags.Base.DateTime, ExifTags.Base.Artist, ExifTags.Base.Copyright)
-_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
-<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
-<rdf:Description rdf:about="" xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/"
- xmlns:dc="http://purl.org/dc/elements/1.1/" Iptc4xmpExt:DigitalSourceType="{source_type}">
-<dc:description><rdf:Alt><rdf:li xml:lang="x-default">{description}</rdf:li></rdf:Alt></dc:description>
-</rdf:Description></rdf:RDF></x:xmpmeta>
-<?xpacket end="w"?>"""
 
 
 class PhotoSource:
@@ -98,12 +91,17 @@ def read_photo(path: str | os.PathLike[str]) -> NDArray[np.uint8]:
 
 
 def write_photo(
-    path: str | os.PathLike[str], rgb: NDArray[np.uint8], source: VideoInfo, metadata: Mapping[str, str] | None = None
+    path: str | os.PathLike[str],
+    rgb: NDArray[np.uint8],
+    source: VideoInfo,
+    metadata: Mapping[str, str] | None = None,
+    signer: Signer | None = None,
 ) -> Path:
     """Writes an edited photo: jpg (quality 95, 4:4:4), png, webp (lossless) or tiff.
 
     rgb: (H, W, 3) uint8. source: the photo it was made from, whose transparency, profile, date, artist and copyright
     are kept. metadata: "description" (or else "comment") goes into the picture's description; png keeps all as text.
+    signer: signs the file when it is finished.
 
     Raises:
         OutputError: see `check_output`.
@@ -132,31 +130,30 @@ def write_photo(
     image.save(encoded, format=kind, **options)
     with replacing(target) as temporary, explaining(target):
         temporary.write_bytes(encoded.getvalue())
+        if signer is not None:
+            signer.sign(temporary, target.suffix, metadata, source.path)
     return target
 
 
 def _encoder_options(
     kind: str, description: str, metadata: Mapping[str, str], kept: Mapping[int, str]
 ) -> dict[str, Any]:
-    xmp = _XMP.format(source_type=DIGITAL_SOURCE_TYPE, description=escape(description)).encode()
     exif = Image.Exif()
     exif.update({**kept, ExifTags.Base.ImageDescription: description})
     if kind == "JPEG":
-        segment = b"http://ns.adobe.com/xap/1.0/\0" + xmp
-        marker = b"\xff\xe1" + (len(segment) + 2).to_bytes(2, "big") + segment
-        return {"quality": 95, "subsampling": 0, "optimize": True, "exif": exif, "extra": marker}
+        return {"quality": 95, "subsampling": 0, "optimize": True, "exif": exif, "extra": xmp_segment(metadata)}
     if kind == "WEBP":
-        return {"lossless": True, "exif": exif, "xmp": xmp}
+        return {"lossless": True, "exif": exif, "xmp": xmp(metadata).encode()}
     if kind == "TIFF":
         tags = TiffImagePlugin.ImageFileDirectory_v2()
         for tag, value in exif.items():
             tags[tag] = value
-        tags[700] = xmp
+        tags[700] = xmp(metadata).encode()
         return {"compression": "tiff_lzw", "tiffinfo": tags}
     text = PngImagePlugin.PngInfo()
     for key, value in {"Description": description, **metadata}.items():
         text.add_itxt(key[:79], value)
-    text.add_itxt("XML:com.adobe.xmp", xmp.decode())
+    text.add_itxt("XML:com.adobe.xmp", xmp(metadata))
     return {"pnginfo": text, "exif": exif}
 
 

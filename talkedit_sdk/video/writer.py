@@ -16,6 +16,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from talkedit_sdk.errors import OptionError, OutputError
+from talkedit_sdk.provenance import xmp_box
+from talkedit_sdk.signing import Signer
 from talkedit_sdk.video.audio import AudioTracks
 from talkedit_sdk.video.colour import Colour, YuvWriter
 from talkedit_sdk.video.container import open_container
@@ -44,18 +46,24 @@ class VideoWriter:
     The file appears when the block ends well. When it ends by an exception, nothing is left, and a file that was there
     before is untouched.
 
-    path: see `check_output`. metadata: tags to write, such as "comment", "description" or any other name.
+    path: see `check_output`. metadata: tags to write, such as "comment", "description" or any other name; those of
+    `disclosure` go into XMP too, where the format has it. signer: signs the file when it is finished.
 
     Raises:
         OutputError: see `check_output`; also when the disk fills up, or no frame was written.
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], source: FrameSource, metadata: Mapping[str, str] | None = None
+        self,
+        path: str | os.PathLike[str],
+        source: FrameSource,
+        metadata: Mapping[str, str] | None = None,
+        signer: Signer | None = None,
     ) -> None:
         self._info = source.info
         self._target = check_output(path, self._info)
         self._metadata = dict(metadata or {})
+        self._signer = signer
         self._notes: list[str] = []
         self._time_base = 1 / self._info.fps
         self._start = 0
@@ -162,6 +170,11 @@ class VideoWriter:
         if self._audio is not None:
             self._audio.mux_rest()
         self._output.close()
+        if "digital_source_type" in self._metadata and VIDEO_FORMATS[self._target.suffix.lower()] != "matroska":
+            with self._temporary.open("ab") as file:
+                file.write(xmp_box(self._metadata))
+        if self._signer is not None:
+            self._signer.sign(self._temporary, self._target.suffix, self._metadata, self._info.path)
 
     def _discard(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         """Lets go of an unfinished file. Unlinked first, because closing would still rewrite it for fast start."""

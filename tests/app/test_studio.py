@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import io
+import json
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -13,6 +15,7 @@ from talkedit_sdk.app.studio import Outcome, Step, Studio, last
 from talkedit_sdk.app.wish import Wish
 from talkedit_sdk.clip import Clip
 from talkedit_sdk.errors import Cancelled, NoFaceError, TalkEditError, UnreadableInputError
+from talkedit_sdk.provenance import read_record
 from talkedit_sdk.video.probe import probe
 
 HAPPY = Wish.checked("happy", 1, 0.5, "largest")
@@ -81,6 +84,25 @@ def test_rendering_reports(rendered):
     assert rendered.report.edited_frames == 25
     assert rendered.curves[0].after.shape == (25, 52)
     assert probe(rendered.path).audio_codecs
+
+
+def test_results_are_marked_unless_the_visible_mark_is_switched_off(studio, clip, rendered, tmp_path, decode):
+    plain = last(studio.render(clip, replace(HAPPY, badge=False), tmp_path / "plain.mp4"))
+    told = json.loads(rendered.metadata["talkedit"])
+    assert read_record(probe(plain.path)) == read_record(probe(rendered.path)) == told
+    difference = np.abs(decode(plain.path)[12].astype(int) - decode(rendered.path)[12]).max(2)
+    half = slice(0, 112) if rendered.badge_on_top else slice(112, 224)
+    assert (difference[half] > 40).sum() > 100
+    difference[half] = 0
+    assert difference.max() < 40
+
+
+def test_a_preview_says_what_it_is(studio, clip, tmp_path):
+    (key,) = keyframes.read(clip, [12])
+    (tmp_path / "preview.jpg").write_bytes(studio.preview(clip, HAPPY, key))
+    assert read_record(probe(tmp_path / "preview.jpg"))["emotion"] == "happy"
+    (tmp_path / "before.jpg").write_bytes(keyframes.shown(key.frame().rgb))
+    assert read_record(probe(tmp_path / "before.jpg")) is None
 
 
 def test_key_frames_are_spread_and_shown_small(studio, clip):
