@@ -52,6 +52,7 @@ $(VENV)/.app: $(VENV)/.demo pyproject.toml constraints.txt
 
 $(VENV)/.test: $(VENV)/.demo pyproject.toml constraints.txt
 	$(PIP) --editable ".[mcp,c2pa,test]"
+	$(PIP) --no-deps moviepy proglog decorator imageio-ffmpeg # moviepy asks for an older pillow than gradio, and needs none
 	@touch $@
 
 $(VENV)/.browser: $(VENV)/.test

@@ -26,7 +26,7 @@ SHORTEST: Final = 1.0
 SAMPLE_RATE: Final = 48000
 
 _RATES: Final = (30, 25, 24)
-_LONG_SIDE, _SHORT_SIDE = 1920, 1080
+_LONG_SIDE, _SHORT_SIDE = 1600, 900  # no tile is larger, and a grid has many clips in work at once
 
 
 class Excerpt:
