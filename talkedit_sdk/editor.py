@@ -14,8 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from talkedit_sdk.clip import Clip, Face
+from talkedit_sdk.device import find_device
 from talkedit_sdk.emotion import EmotionCurve, EmotionCurveLike, Intensity, IntensityLike, check_mouth_weight
-from talkedit_sdk.errors import OptionError
 from talkedit_sdk.face.fit import FaceFit, fit
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.topology import VERTICES
@@ -85,7 +85,7 @@ class Editor:
             OptionError: there is no such device, or a revision is given for what is no repository.
         """
         folder = find_weights(weights, revision)
-        model = FaceModel.load(folder).to(_device(device))
+        model = FaceModel.load(folder).to(find_device(device))
         motion = LearnedEditor.load(_holding(MOTION, folder), model)
         nobody, rims = Nobody.load(_holding(MOUTHS, folder)), RimNet.load(_holding(RIMS, folder))
         return cls(model, FaceMeshTracker(TexelMap(model), EyeFrame(model)), motion, nobody, rims)
@@ -229,14 +229,3 @@ def _report(
     hidden = float((covered > _COVERED).mean())
     notes = (_HIDDEN.format(hidden),) if hidden >= _MENTIONED else ()
     return EditReport(len(tracking.faces), identities, tracking.times, strength, reasons, notes, covered)
-
-
-def _device(device: str | torch.device) -> torch.device:
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.empty(0, device=chosen)
-    except (RuntimeError, AssertionError):
-        raise OptionError(f"There is no device '{device}' here; use 'auto', 'cpu' or 'cuda'.") from None
-    return chosen

@@ -10,6 +10,7 @@ from collections.abc import Generator, Mapping
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -105,7 +106,7 @@ class EditResult:
     def openings(self) -> tuple[NDArray[np.float32], ...]:
         """How far the mouth is open: (N, 2) before and after for each edited face, rows as in `curves`, the distance of
         the inner lips at the middle of the mouth as a share of the face's width."""
-        return tuple(_Drawer(edit, self._model, self._renderer).openings() for edit in self._edits)
+        return tuple(drawer.openings() for drawer in self._drawers)
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -121,7 +122,7 @@ class EditResult:
         """All frames of the clip in order, edited where the report says so, the source's own elsewhere; with the
         visible mark "AI-edited" in a corner of each if wanted."""
         mark = self.badge if badge else None
-        drawers = [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
+        drawers = self._drawers
         size, workers = (1, WORKERS) if self._model.device.type == "cpu" else (BATCH, 1)
         pool = single_threaded_pool(workers)
         waiting: deque[Future[list[Frame]]] = deque()
@@ -136,6 +137,10 @@ class EditResult:
         finally:
             pool.shutdown(cancel_futures=True)
 
+    @cached_property
+    def _drawers(self) -> list[_Drawer]:
+        return [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
+
     def frame(self, index: int) -> Frame:
         """One edited frame, for a preview.
 
@@ -149,9 +154,8 @@ class EditResult:
 
     def render(self, frame: Frame) -> Frame:
         """`frame` of the clip, kept from an earlier reading, with the edit: a preview that decodes nothing."""
-        drawers = [_Drawer(edit, self._model, self._renderer) for edit in self._edits]
         with single_threaded():
-            return self._drawn([frame], drawers)[0]
+            return self._drawn([frame], self._drawers)[0]
 
     def _marked(self, batch: list[Frame], drawers: list[_Drawer], badge: Badge | None) -> list[Frame]:
         drawn = self._drawn(batch, drawers)

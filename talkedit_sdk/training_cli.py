@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -55,17 +56,9 @@ def train_face(
     check_target(out / "face.json" if os.path.isdir(out) else out, None)
     from talkedit_sdk.training.face import train_from_folder
 
-    def say(text: str) -> None:
-        if not quiet:
-            print(text, file=sys.stderr)
-
     cache = cache or out.with_name(f"{out.name}.cache")
-    summary = train_from_folder(data, teacher, out, cache, epochs, folds, seed, say)
-    if as_json:
-        emit({"out": str(out), "measured": summary})
-    else:
-        print(out)
-        print_facts(summary)
+    summary = train_from_folder(data, teacher, out, cache, epochs, folds, seed, _teller(quiet))
+    _conclude(out, summary, as_json)
 
 
 @train.command("glasses")
@@ -120,13 +113,10 @@ def train_mouth(
     from talkedit_sdk.training.mouth import train_from_folder
 
     summary = train_from_folder(data, find_weights(weights), out)
-    if as_json:
-        emit({"out": str(out), "measured": summary})
-    elif quiet:
+    if quiet and not as_json:
         print(out)
     else:
-        print(out)
-        print_facts(summary)
+        _conclude(out, summary, as_json)
 
 
 @train.command("motion")
@@ -168,13 +158,23 @@ def train_motion(
     from talkedit_sdk.training.motion import train_from_data
     from talkedit_sdk.training.trainer import Schedule
 
+    cache = cache or out.with_name(f"{out.name}.cache")
+    schedule = Schedule(steps=steps, batch=batch, seed=seed, device=device)
+    summary = train_from_data(data, out, cache, EMBEDDED, schedule, _teller(quiet))
+    _conclude(out, summary, as_json)
+
+
+def _teller(quiet: bool) -> Callable[[str], None]:
+    """What says how far a training is."""
+
     def say(text: str) -> None:
         if not quiet:
             print(text, file=sys.stderr)
 
-    cache = cache or out.with_name(f"{out.name}.cache")
-    schedule = Schedule(steps=steps, batch=batch, seed=seed, device=device)
-    summary = train_from_data(data, out, cache, EMBEDDED, schedule, say)
+    return say
+
+
+def _conclude(out: Path, summary: Mapping[str, object], as_json: bool) -> None:
     if as_json:
         emit({"out": str(out), "measured": summary})
     else:

@@ -72,7 +72,8 @@ class Behind:
 
     def look(self, points: Tensor, chin: Tensor) -> Look:
         """What the view shows at points (T, R, C, 2) with the chin at (T, 2), pixels of the frame; the answer is in
-        pixels of the view. Up and down its teeth go along with lips that would uncover more than it shows."""
+        pixels of the view. Sideways its lower teeth follow the chin, up and down all of them the lips, so that nothing
+        is missing between those."""
         inside = torch.einsum("tij,trcj->trci", self.matrix, points) + self.offset[:, None, None]
         jaw = torch.einsum("tij,tj->ti", self.matrix, chin) + self.offset - self.gallery.chins[self.chosen]
         interior = self.gallery.interiors[self.chosen]

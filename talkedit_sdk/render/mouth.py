@@ -113,7 +113,7 @@ class MouthMesh:
         drop = (own.uncovered(within)[1] - fallen - _BARE * height).clamp_min(0)
         aside = jaw[:, :2] - torch.einsum("tj,tj->t", jaw[:, :2], down)[:, None] * down
         seen = own.look(within, aside + (fallen + drop)[:, None] * down)
-        there = behind.look(within, landmarks[:, CHIN, :2] + aside + fallen[:, None] * down)
+        there = behind.look(within, landmarks[:, CHIN, :2] + aside)
         gap = torch.einsum("tj,tnj->tn", down, (lower - upper)[..., :2]) / height[:, None]
         unit = behind.scale * height
         mixture = _mixture(seen / height, there / unit, own.gap / height, gap.clamp_min(0))

@@ -30,7 +30,7 @@ from talkedit_sdk.face.track import FaceTrack, Tracker
 from talkedit_sdk.motion.fade import visibility
 from talkedit_sdk.motion.mouth import lip_gaps
 from talkedit_sdk.motion.windows import even_times, interpolate
-from talkedit_sdk.training.dataset import SUFFIXES
+from talkedit_sdk.training.dataset import SUFFIXES, measured
 from talkedit_sdk.video.source import open_source
 
 _MAX_MANIFEST: Final = 64 * 2**20
@@ -156,14 +156,8 @@ def read_performances(takes: list[Take], model: FaceModel, tracker: Tracker, cac
         if not take.path.is_file():
             tqdm.write(f"skipped {take.path.name}: there is no such file")
             continue
-        key = hashlib.sha256(f"{version}:{take.path.resolve()}:{take.path.stat().st_size}".encode()).hexdigest()[:24]
-        stored = cache / f"{key}.npz"
-        if not stored.exists():
-            partial = stored.with_suffix(".partial.npz")
-            np.savez_compressed(partial, **_measure(take.path, model, tracker))
-            partial.replace(stored)
-        with np.load(stored, allow_pickle=False) as arrays:
-            beta, gaps, times, segments = (torch.from_numpy(arrays[n]) for n in ("beta", "gaps", "times", "segments"))
+        arrays = measured(take.path, cache, lambda path: _measure(path, model, tracker), f"{version}:")
+        beta, gaps, times, segments = (torch.from_numpy(arrays[n]) for n in ("beta", "gaps", "times", "segments"))
         for label in sorted(set(segments.tolist())):
             rows = segments == label
             even = even_times(times[rows])

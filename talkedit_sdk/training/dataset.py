@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import cv2
 import numpy as np
@@ -24,6 +24,8 @@ from talkedit_sdk.video.source import open_source
 
 SUFFIXES: Final = frozenset({".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".ogv", ".jpg", ".jpeg", ".png", ".webp"})
 _MARGIN: Final = 0.9  # half side of the crop that the teacher sees, in longest sides of the landmark box
+
+Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 
 @dataclass(frozen=True)
@@ -107,21 +109,26 @@ def recordings(items: list[Item], tracker: Tracker, teacher: Teacher, cache: Pat
         if not item.path.is_file():
             tqdm.write(f"skipped {item.path.name}: there is no such file")
             continue
-        key = hashlib.sha256(f"{item.path.resolve()}:{item.path.stat().st_size}".encode()).hexdigest()[:24]
-        stored = cache / f"{key}.npz"
-        if not stored.exists():
-            vertices, scores = _measure(item.path, tracker, teacher)
-            partial = stored.with_suffix(".partial.npz")
-            np.savez_compressed(partial, vertices=vertices, scores=scores)
-            partial.replace(stored)
-        with np.load(stored, allow_pickle=False) as arrays:
-            vertices, scores = arrays["vertices"], arrays["scores"]
+        arrays = measured(item.path, cache, lambda path: _measure(path, tracker, teacher))
+        vertices, scores = arrays["vertices"], arrays["scores"]
         if len(vertices):
             yield item, Recording(item.path.name, item.person, torch.from_numpy(vertices), torch.from_numpy(scores))
 
 
-def _measure(path: Path, tracker: Tracker, teacher: Teacher) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    nothing = np.zeros((0, VERTICES, 3), np.float32), np.zeros((0, len(INDEX)), np.float32)
+def measured(path: Path, cache: Path, measure: Callable[[Path], Arrays], version: str = "") -> Arrays:
+    """What `measure` says of a file; of the same file and version it is asked once, and its answer kept in `cache`."""
+    key = hashlib.sha256(f"{version}{path.resolve()}:{path.stat().st_size}".encode()).hexdigest()[:24]
+    stored = cache / f"{key}.npz"
+    if not stored.exists():
+        partial = stored.with_suffix(".partial.npz")
+        np.savez_compressed(partial, **measure(path))
+        partial.replace(stored)
+    with np.load(stored, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _measure(path: Path, tracker: Tracker, teacher: Teacher) -> Arrays:
+    nothing = {"vertices": np.zeros((0, VERTICES, 3), np.float32), "scores": np.zeros((0, len(INDEX)), np.float32)}
     try:
         source = open_source(path)
     except InputError as error:
@@ -138,4 +145,4 @@ def _measure(path: Path, tracker: Tracker, teacher: Teacher) -> tuple[NDArray[np
     kept = [(landmarks[:VERTICES], scores) for landmarks, scores in pairs if scores is not None]
     if not kept:
         return nothing
-    return np.stack([v for v, _ in kept]).astype(np.float32), np.stack([s for _, s in kept])
+    return {"vertices": np.stack([v for v, _ in kept]).astype(np.float32), "scores": np.stack([s for _, s in kept])}

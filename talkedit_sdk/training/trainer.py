@@ -9,6 +9,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from talkedit_sdk.device import find_device
 from talkedit_sdk.emotion import EMOTIONS
 from talkedit_sdk.errors import OptionError
 from talkedit_sdk.face.model import FaceModel
@@ -53,7 +54,7 @@ class MotionTrainer:
         self.material = Material(performances, openings, self.random)
         frames, labels, weights = _labelled(performances, self.material)
         classifier = train_classifier(model, frames, labels, weights, _CLASSIFIER_STEPS, self.random)
-        self._device = device = _device(schedule.device)
+        self._device = device = find_device(schedule.device)
         self._loss = MotionLoss(model.to(device), classifier.to(device))
         self.network, self.average = MotionNetwork().to(device), MotionNetwork().to(device)
         self.average.load_state_dict(self.network.state_dict())
@@ -142,15 +143,6 @@ class MotionTrainer:
             raise
         except Exception as error:  # torch.load raises whatever a damaged file makes it stumble over
             raise OptionError(f"{path} cannot be continued from ({error}); delete it to start anew.") from None
-
-
-def _device(name: str) -> torch.device:
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):
-        raise OptionError(f"There is no device '{name}' here; use 'cpu' or 'cuda'.") from None
-    return device
 
 
 def _labelled(performances: list[Performance], material: Material) -> tuple[Tensor, Tensor, Tensor]:
