@@ -29,6 +29,7 @@ _OPEN: Final = (0.006, 0.016)  # the lips are apart at all
 _FEATHER: Final = 0.010  # below the frame's own upper teeth
 _BEYOND: Final = (0.010, 0.016)  # the lower lip is that far off what the frame shows
 _BETWEEN: Final = (0.006, 0.014)  # its teeth part that far
+_AGAPE: Final = (0.08, 0.04)  # lips so far apart show in the frame itself what is behind teeth
 _BARE: Final = 0.010  # what lies at the lower lip may be drawn out that far
 
 _DRAWN_OUT: Final = (0.012, 0.030)  # face heights beyond what a picture shows: still like its edge, gums or darkness
@@ -176,10 +177,11 @@ def _mixture(seen: Look, there: Look, before: Tensor, gap: Tensor) -> Tensor:
     wide = gap[..., _MIDDLE].mean(-1, keepdim=True)
     beyond, unknown = seen.lifted + seen.dropped, there.lifted + there.dropped
     blank = smoothstep(before, *_SLIGHT)
+    parted = smoothstep(before, *_AGAPE)
     shares = (
         smoothstep(wide - before, *_WIDER) * torch.maximum(smoothstep(-seen.skull, 0, _FEATHER), blank),
         smoothstep(seen.dropped, *_BEYOND),
-        smoothstep(seen.parted, *_BETWEEN),
+        parted * smoothstep(seen.parted, *_BETWEEN),
     )
     share = torch.stack([each.expand_as(beyond) for each in shares]).amax(0)
     apart = smoothstep(gap, *_OPEN)
@@ -193,7 +195,7 @@ def _mixture(seen: Look, there: Look, before: Tensor, gap: Tensor) -> Tensor:
     drawn_out = [smoothstep(length, *_DRAWN_OUT) for length in (beyond, unknown)]
     own, view = (light * (1 - _DIM * beside * out) for light, out in zip((own, view), drawn_out, strict=True))
     gums = [out * (1 - beside) for out in drawn_out]
-    dark = [_HOLLOW * smoothstep(look.parted, *_PARTED) * apart for look in (seen, there)]
+    dark = [_HOLLOW * parted * smoothstep(look.parted, *_PARTED) * apart for look in (seen, there)]
     return torch.stack([share * apart, own, gums[0], dark[0], view, gums[1], dark[1]], -1)
 
 
