@@ -19,6 +19,7 @@ from tables import CONTROL, NAN, Row
 from worst import Moment, WorstFrames
 
 from talkedit_sdk import Editor, EditResult
+from talkedit_sdk.emotion import DETAIL
 from talkedit_sdk.face.fit import fit_neutral
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.topology import VERTICES
@@ -61,6 +62,7 @@ class Plan:
     frames: int
     judge: Path | None
     out: Path
+    detail: float = DETAIL
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,8 @@ class Bench:
         )
 
     def _edit(self, speaker: Speaker, emotion: str, intensity: float, mouth_weight: float) -> EditResult:
-        return self._editor.edit(speaker.clip, emotion, intensity, mouth_weight, progress=False)
+        detail = self._plan.detail
+        return self._editor.edit(speaker.clip, emotion, intensity, mouth_weight, progress=False, detail=detail)
 
     def _row(
         self,

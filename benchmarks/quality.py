@@ -21,6 +21,7 @@ from tables import Row, comparison, read_rows, report, write_rows
 from worst import Moment, read_moments, table, write_moments, write_sheets
 
 from talkedit_sdk import EMOTIONS, TalkEditError
+from talkedit_sdk.emotion import DETAIL
 
 VIDEOS: Final = {".mp4", ".mov", ".mkv", ".webm", ".avi", ".mpg", ".ogv"}
 
@@ -89,7 +90,13 @@ def main() -> None:
     takes = choose_clips(arguments.clips, arguments.index, arguments.role, arguments.limit)
     takes = [take for take in takes if take.name not in done]
     plan = Plan(
-        arguments.emotions, arguments.intensities, arguments.mouth_weights, arguments.frames, arguments.judge, out
+        arguments.emotions,
+        arguments.intensities,
+        arguments.mouth_weights,
+        arguments.frames,
+        arguments.judge,
+        out,
+        arguments.detail,
     )
     notes: list[str] = []
     spawn = multiprocessing.get_context("spawn")
@@ -128,6 +135,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--emotions", type=_names, default=EMOTIONS, help="comma-separated (all)")
     parser.add_argument("--intensities", type=_numbers, default=(0.5, 1.0), help="comma-separated, ascending (0.5,1)")
     parser.add_argument("--mouth-weights", type=_numbers, default=(0.0, 0.5, 1.0), help="comma-separated (0,0.5,1)")
+    parser.add_argument("--detail", type=float, default=DETAIL, help="of the skin, 0 to 1 (the default of edits)")
     parser.add_argument("--judge", type=Path, help="folder with judge.py, an emotion classifier")
     parser.add_argument("--out", type=Path, default=Path("build/quality"), help="folder (build/quality)")
     parser.add_argument("--before", type=Path, help="rows.csv of an earlier run, to compare with")

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from talkedit_sdk.report import EditReport, Stretch
     from talkedit_sdk.result import EditResult
     from talkedit_sdk.signing import Signer
+    from talkedit_sdk.speech.eyes import EyeControl
 
 # Loaded on first use: importing torch and OpenCV takes longer than `talkedit --help` should.
 _HOMES = {
@@ -50,6 +51,7 @@ _HOMES = {
     "report": ("EditReport", "Stretch"),
     "result": ("EditResult",),
     "signing": ("Signer",),
+    "speech.eyes": ("EyeControl",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -62,6 +64,7 @@ __all__ = [
     "EditResult",
     "Editor",
     "Emotion",
+    "EyeControl",
     "Face",
     "InputError",
     "InputNotFoundError",

@@ -10,15 +10,20 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import ExitStack
 from importlib.metadata import version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from talkedit_sdk.emotion import DETAIL, Emotion, Intensity, check_detail
+from talkedit_sdk.errors import OptionError
 from talkedit_sdk.options import (
     Badge,
     Curve,
+    Detail,
     Device,
     FaceChoice,
     Force,
@@ -37,10 +42,13 @@ from talkedit_sdk.options import (
     edit_targets,
     load_signer,
     parse_emotions,
+    parse_gaze,
     reel_targets,
+    speech_target,
 )
 from talkedit_sdk.terminal import CANCELLED, FAILED, Session, drop_output, emit, print_facts, working
 from talkedit_sdk.training_cli import train
+from talkedit_sdk.video.container import check_input
 from talkedit_sdk.video.output import check_target
 from talkedit_sdk.weights_cli import weights
 
@@ -64,6 +72,7 @@ def talkedit(
     \b
     talkedit edit talk.mp4 --emotion happy
     talkedit edit talk.mp4 -e happy:0.7,surprised:0.3 --intensity 0.8 -o out.mp4
+    talkedit speak face.jpg speech.wav
     talkedit faces talk.mp4
 
     Exit codes: 0 done, 1 the input or output cannot be used, 2 wrong options, 130 cancelled.
@@ -94,6 +103,7 @@ def edit(
     intensity: Strength = None,
     curve: Curve = None,
     mouth_weight: MouthWeight = 0.5,
+    detail: Detail = DETAIL,
     style: Style = 0,
     face: FaceChoice = "largest",
     badge: Badge = False,
@@ -121,7 +131,7 @@ def edit(
     from talkedit_sdk.video.probe import probe
 
     emotions = parse_emotions(emotion)
-    request = Request.parse(intensity, curve, mouth_weight, face)
+    request = Request.parse(intensity, curve, mouth_weight, face, detail)
     targets = edit_targets(probe(video), emotions, output, force)
     signer = load_signer(sign_cert, sign_key)
     if signer is not None:
@@ -130,7 +140,9 @@ def edit(
     editor, clip = _watch(video, device, weights, revision, quiet)
     results = []
     for wanted, target in zip(emotions, targets, strict=True):
-        result = editor.edit(clip, wanted, request.intensity, request.mouth_weight, request.face, style=style)
+        result = editor.edit(
+            clip, wanted, request.intensity, request.mouth_weight, request.face, style=style, detail=request.detail
+        )
         with working(f"Editing, {wanted.label}", quiet) as advance:
             result.save(target, advance, badge, signer)
         results.append({"path": str(target), "emotion": wanted.label, **report_json(result.report)})
@@ -138,6 +150,84 @@ def edit(
             print(target if quiet else f"{target}\n{result.report}")
     if as_json:
         emit({"input": str(video), "outputs": results})
+
+
+@app.command()
+def speak(
+    source: Annotated[Path, typer.Argument(metavar="FACE", help="Photo or video; it is never changed.")],
+    audio: Annotated[
+        Path | None, typer.Argument(metavar="SPEECH", help="Sound file, or a video with sound; or give --text.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File, or existing folder; FACE.speaks.mp4 if left out.")
+    ] = None,
+    text: Annotated[str | None, typer.Option(help="Words to say instead of a sound (needs eSpeak NG).")] = None,
+    voice: Annotated[str, typer.Option(metavar="LANGUAGE", help="Of the text: en, de, es, fr, en+f3, ...")] = "en",
+    emotion: Annotated[
+        str, typer.Option("--emotion", "-e", help="auto takes it from the voice; or as in `talkedit edit`.")
+    ] = "auto",
+    intensity: Strength = None,
+    head: Annotated[float, typer.Option(help="How much the head of a photo moves, 0 to 2.")] = 1.0,
+    blinks: Annotated[float, typer.Option(help="Blinks per minute of a photo, 0 to 60.")] = 15.0,
+    openness: Annotated[float, typer.Option(help="Of the eyes: 1 as they are, 0 shut, up to 1.3 wide.")] = 1.0,
+    gaze: Annotated[str, typer.Option(metavar="RIGHT,UP", help="Degrees by which the eyes look elsewhere.")] = "0,0",
+    seed: Annotated[int, typer.Option(help="Each number moves head and eyes in another way.")] = 0,
+    face: Annotated[str, typer.Option("--face", "-f", help="largest, or a number that `talkedit faces` lists.")] = (
+        "largest"
+    ),
+    fps: Annotated[float | None, typer.Option(help="Frames a second where FACE is a photo; 25 if left out.")] = None,
+    detail: Detail = DETAIL,
+    badge: Badge = False,
+    sign_cert: SignCertificate = None,
+    sign_key: SignKey = None,
+    device: Device = "auto",
+    weights: Weights = None,
+    revision: Revision = None,
+    force: Force = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Make a face say something: a photo talks, a video gets other words.
+
+    \b
+    talkedit speak face.jpg speech.wav                  makes face.speaks.mp4
+    talkedit speak talk.mp4 other.mp3 -e happy -o out.mp4
+    talkedit speak face.jpg --text "Good morning." --voice en
+    """
+    from talkedit_sdk.speech.eyes import EyeControl
+    from talkedit_sdk.tables import report_json
+    from talkedit_sdk.video.probe import probe
+
+    if (audio is None) == (text is None):
+        raise OptionError("Give either a file with the SPEECH or --text, one of the two.")
+    sound = None if audio is None else check_input(audio)
+    wanted = emotion if emotion == "auto" else Emotion.parse(emotion)
+    strength = Intensity.parse(1.0 if intensity is None else intensity)
+    eyes, detail = EyeControl(openness, blinks, parse_gaze(gaze)), check_detail(detail)
+    target = speech_target(probe(source), sound, output, force)
+    signer = load_signer(sign_cert, sign_key)
+    if signer is not None:
+        signer.check(target)
+    with ExitStack() as stack:
+        if sound is None:
+            from talkedit_sdk.speech.audio import write_voice
+            from talkedit_sdk.speech.text import say
+
+            assert text is not None
+            folder = stack.enter_context(TemporaryDirectory(prefix="talkedit-"))
+            sound = write_voice(Path(folder) / "speech.wav", say(text, voice)[0])
+        with working("Finding faces", quiet) as advance:
+            from talkedit_sdk.editor import Editor
+
+            editor = Editor.load(weights, device, revision)
+            result = editor.speak(source, sound, wanted, strength, eyes, head, face, seed, fps, advance, detail)
+        with working("Speaking", quiet) as advance:
+            result.save(target, advance, badge, signer)
+    if as_json:
+        spoken = {"path": str(target), "emotion": emotion, **report_json(result.report)}
+        emit({"input": str(source), "speech": text if audio is None else str(audio), "outputs": [spoken]})
+    else:
+        print(target if quiet else f"{target}\n{result.report}")
 
 
 @app.command()
@@ -213,10 +303,12 @@ def export_curves(
     from talkedit_sdk.video.probe import probe
 
     (wanted,) = parse_emotions([emotion])
-    request = Request.parse(intensity, curve, mouth_weight, face)
+    request = Request.parse(intensity, curve, mouth_weight, face, detail=0)
     target = curves_target(probe(video), wanted, output, force)
     editor, clip = _watch(video, device, weights, revision, quiet)
-    result = editor.edit(clip, wanted, request.intensity, request.mouth_weight, request.face, style=style)
+    result = editor.edit(
+        clip, wanted, request.intensity, request.mouth_weight, request.face, style=style, detail=request.detail
+    )
     rows = write_curves(target, result.curves, result.report.edited)
     if as_json:
         emit({"input": str(video), "path": str(target), "emotion": wanted.label, "rows": rows})

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -15,7 +16,15 @@ from numpy.typing import NDArray
 
 from talkedit_sdk.clip import Clip, Face
 from talkedit_sdk.device import find_device
-from talkedit_sdk.emotion import EmotionCurve, EmotionCurveLike, Intensity, IntensityLike, check_mouth_weight
+from talkedit_sdk.emotion import (
+    DETAIL,
+    EmotionCurve,
+    EmotionCurveLike,
+    Intensity,
+    IntensityLike,
+    check_detail,
+    check_mouth_weight,
+)
 from talkedit_sdk.face.fit import FaceFit, fit
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.topology import VERTICES
@@ -28,23 +37,37 @@ from talkedit_sdk.motion.learned import LearnedEditor
 from talkedit_sdk.motion.mouth import lip_gaps
 from talkedit_sdk.motion.types import MotionEditor, MotionRequest
 from talkedit_sdk.progress import ProgressLike, reporting
-from talkedit_sdk.provenance import disclosure
+from talkedit_sdk.provenance import disclosure, spoken_disclosure
 from talkedit_sdk.render.nobody import FILE as MOUTHS
 from talkedit_sdk.render.nobody import Nobody
 from talkedit_sdk.render.renderer import Renderer
 from talkedit_sdk.report import REASONS, EditReport
 from talkedit_sdk.result import BLOCK, EditResult, FaceEdit
+from talkedit_sdk.speech.driver import FILE as SPEECH
+from talkedit_sdk.speech.driver import SpeechDriver
+from talkedit_sdk.speech.eyes import EyeControl
+from talkedit_sdk.speech.plan import AUTO, Driver, Script, perform, stage
+from talkedit_sdk.texture.feather import Feather
 from talkedit_sdk.texture.glasses import FILE as RIMS
 from talkedit_sdk.texture.glasses import EyeFrame, RimFinder, RimNet
+from talkedit_sdk.texture.keyframes import Expressions, KeyedGain
+from talkedit_sdk.texture.learned import FILE as TEXTURE
+from talkedit_sdk.texture.learned import LearnedTexture
 from talkedit_sdk.texture.occlusion import Occlusion, OcclusionFinder
+from talkedit_sdk.texture.person import PersonReader
+from talkedit_sdk.texture.skin import SkinMap
+from talkedit_sdk.texture.types import TextureEditor
 from talkedit_sdk.texture.uv import TexelMap
+from talkedit_sdk.texture.wrinkles import WrinkleRenderer
 from talkedit_sdk.threads import single_threaded
 from talkedit_sdk.version import installed
 from talkedit_sdk.video.pipeline import prefetch
 from talkedit_sdk.video.source import open_source
+from talkedit_sdk.video.types import FrameSource
 
 _COVERED: Final = 0.01  # share of a face
 _MENTIONED: Final = 0.02  # share of the frames
+_SIDE: Final = 256  # of the textures of folds that are rendered
 _HIDDEN: Final = "A hand, hair or a thing was in front of the face in {:.0%} of the frames; the edit fades out there."
 
 VideoLike: TypeAlias = "str | os.PathLike[str] | Iterable[NDArray[np.uint8]] | Clip"
@@ -59,11 +82,24 @@ class Editor:
     One editor serves any number of clips, one at a time.
     """
 
-    def __init__(self, model: FaceModel, tracker: Tracker, motion: MotionEditor, nobody: Nobody, rims: RimNet) -> None:
+    def __init__(
+        self,
+        model: FaceModel,
+        tracker: Tracker,
+        motion: MotionEditor,
+        nobody: Nobody,
+        rims: RimNet,
+        texture: TextureEditor | None = None,
+        speech: Callable[[], Driver] | None = None,
+    ) -> None:
         self._model, self._tracker, self._motion = model, tracker, motion
         self._renderer = Renderer(model, nobody)
-        self._occlusion = OcclusionFinder(model, TexelMap(model))
+        texels = TexelMap(model)
+        self._occlusion = OcclusionFinder(model, texels)
         self._rims = RimFinder(model, rims)
+        self._people = None if texture is None else PersonReader(model, texels, SkinMap(model), texture)
+        self._feather = Feather(model)
+        self._speech = cache(speech or partial(SpeechDriver.load, EMBEDDED, model.device))
 
     @classmethod
     def load(
@@ -88,14 +124,21 @@ class Editor:
         model = FaceModel.load(folder).to(find_device(device))
         motion = LearnedEditor.load(_holding(MOTION, folder), model)
         nobody, rims = Nobody.load(_holding(MOUTHS, folder)), RimNet.load(_holding(RIMS, folder))
-        return cls(model, FaceMeshTracker(TexelMap(model), EyeFrame(model)), motion, nobody, rims)
+        home = _holding(TEXTURE, folder)
+        learned = (home / TEXTURE).exists()
+        texture = LearnedTexture.load(home, model) if learned else WrinkleRenderer(model, TexelMap(model, _SIDE))
+        speech = partial(SpeechDriver.load, _holding(SPEECH, folder), model.device)
+        tracker = FaceMeshTracker(TexelMap(model), EyeFrame(model), SkinMap(model))
+        return cls(model, tracker, motion, nobody, rims, texture, speech)
 
     @single_threaded()
     def watch(self, video: VideoLike, fps: float | None = None, progress: ProgressLike = None) -> Clip:
         """Tracks and fits all faces of a video once, for several edits of it. Arguments and errors as in `edit`."""
         if isinstance(video, Clip):
             return video
-        source = open_source(video, fps)
+        return self._look(open_source(video, fps), progress)
+
+    def _look(self, source: FrameSource, progress: ProgressLike) -> Clip:
         with (
             reporting(progress, "track", source.info.frame_count) as advance,
             closing(prefetch(source.frames())) as frames,
@@ -124,6 +167,7 @@ class Editor:
         fps: float | None = None,
         progress: ProgressLike = None,
         style: int = 0,
+        detail: float = DETAIL,
     ) -> EditResult:
         """Plans an edit; rendering follows with `EditResult.save`.
 
@@ -140,6 +184,7 @@ class Editor:
             progress: callback taking a `Progress` (returning False cancels), True, False, or None for a bar on a
                 terminal.
             style: people show an emotion in their own ways; each number is another, the same one each time.
+            detail: how much of the folds and shading of the skin comes and goes with the expression, 0 (none) to 1.
 
         Raises:
             OptionError: an argument is unknown or out of range.
@@ -147,7 +192,7 @@ class Editor:
             Cancelled: the callback returned False.
         """
         target, curve = EmotionCurve.parse(emotion), Intensity.parse(intensity)
-        weight = check_mouth_weight(mouth_weight)
+        weight, detail = check_mouth_weight(mouth_weight), check_detail(detail)
         clip = self.watch(video, fps, progress)
         chosen = clip.choose(face)
         edits, seen = [], []
@@ -156,14 +201,68 @@ class Editor:
             visible = visibility(face_fit, clip.tracking.times[track.frames], track.segments)
             seen.append(visible)
             keep = clip.occlusions[index].keep
-            edits.append(self._plan(clip.tracking, track, face_fit, target, curve, weight, style, visible, keep))
+            edit = self._plan(clip.tracking, track, face_fit, target, curve, weight, style, visible, keep)
+            edits.append(self._with_skin(edit, clip.tracking, detail))
         covered = np.zeros(len(clip.tracking.times), np.float32)
         for index in chosen:
             frames = clip.tracking.faces[index].frames
             covered[frames] = np.maximum(covered[frames], clip.occlusions[index].covered)
         report = _report(clip.tracking, tuple(edits), seen, curve, covered)
-        metadata = disclosure(installed(), target, report, weight)
+        metadata = disclosure(installed(), target, report, weight, detail)
         return EditResult(clip, tuple(edits), report, self._model, self._renderer, metadata, progress)
+
+    @single_threaded()
+    def speak(
+        self,
+        source: VideoLike,
+        audio: str | os.PathLike[str],
+        emotion: EmotionCurveLike = AUTO,
+        intensity: IntensityLike = 1.0,
+        eyes: EyeControl = EyeControl(),  # noqa: B008 - frozen
+        head: float = 1.0,
+        face: str | int = "largest",
+        seed: int = 0,
+        fps: float | None = None,
+        progress: ProgressLike = None,
+        detail: float = DETAIL,
+    ) -> EditResult:
+        """Makes a face say something; rendering follows with `EditResult.save`, with the sound as it is.
+
+        Args:
+            source: path of a photo or video, frames, or a `Clip` from `watch`. A photo moves its head and blinks; a
+                video keeps what its head and eyes do, ends with the sound, or goes on back and forth until then.
+            audio: file with the speech, in any format; of a video the first sound track.
+            emotion: "auto" takes it from the voice; otherwise as in `edit`.
+            intensity: of the emotion, as in `edit`; with "auto", a factor to what is heard.
+            eyes: what the eyes do, see `EyeControl`.
+            head: how much the head of a photo moves, 0 (not at all) to 2.
+            face: "largest", or an index as listed by `faces`.
+            seed: each number moves head and eyes in another way, the same one each time.
+            fps: frame rate of given frames, or of the result where the source is a photo; default 25.
+            progress, detail: as in `edit`.
+
+        Raises:
+            OptionError: an argument is unknown or out of range.
+            InputError: source or sound cannot be read, or there is no such face.
+            WeightsError: the speech driver is missing or damaged.
+            Cancelled: the callback returned False.
+        """
+        script = Script.read(audio, emotion, intensity, eyes, head, seed)
+        scene = stage(source, script, face, fps, lambda opened: self._look(opened, progress))
+        clip = scene.clip
+        track, face_fit = clip.tracking.faces[scene.face], clip.fits[scene.face]
+        occlusion = clip.occlusions[scene.face]
+        visible = visibility(face_fit, clip.tracking.times[track.frames], track.segments)
+        strength = torch.from_numpy(visible * edge_fade(track, clip.tracking)).to(self._model.device)
+        motion, speaking = perform(self._model, self._speech(), self._motion, scene, script, strength)
+        edit = FaceEdit(track, face_fit, motion, strength, occlusion.keep, speaking=speaking)
+        edit = self._with_skin(edit, clip.tracking, check_detail(detail))
+        covered = np.zeros(len(clip.tracking.times), np.float32)
+        covered[track.frames] = occlusion.covered
+        report = _report(clip.tracking, (edit,), [visible], Intensity.parse(1.0), covered)
+        report = replace(report, notes=(*scene.notes, *report.notes))
+        metadata = spoken_disclosure(installed(), None if script.emotion == AUTO else script.emotion, report)
+        return EditResult(clip, (edit,), report, self._model, self._renderer, metadata, progress, script.path)
 
     def _plan(
         self,
@@ -190,6 +289,22 @@ class Editor:
             style=style,
         )
         return FaceEdit(track, face_fit, self._motion.edit(request), strength, keep)
+
+    def _with_skin(self, edit: FaceEdit, tracking: Tracking, detail: float) -> FaceEdit:
+        """The edit with the change of the skin that goes with its motion."""
+        if self._people is None or detail == 0 or not bool(edit.strength.any()):
+            return edit
+        track, face_fit, times = edit.track, edit.fit, tracking.times[edit.track.frames]
+        person = self._people.read(track, face_fit, times, edit.keep)
+        expressions = Expressions(
+            before=face_fit.coefficients,
+            after=edit.motion.coefficients,
+            light=person.light,
+            scale=face_fit.pose.scale,
+            times=times,
+            segments=track.segments,
+        )
+        return replace(edit, skin=KeyedGain(self._model, person.change, self._feather, expressions, detail))
 
 
 def _holding(file: str, folder: Path) -> Path:

@@ -19,6 +19,9 @@ EmotionName: TypeAlias = Literal["neutral", "happy", "sad", "angry", "surprised"
 EMOTIONS: Final[tuple[str, ...]] = get_args(EmotionName)
 
 MAX_INTENSITY: Final = 1.5
+
+DETAIL: Final = 0.85
+"""How much of the folds and shading of the skin is drawn unless somebody says otherwise."""
 _MAX_SHARE: Final = 1e6
 
 _SYNONYMS: Final[dict[str, str]] = {
@@ -173,6 +176,17 @@ def check_mouth_weight(weight: float) -> float:
     if not isinstance(weight, Real) or not 0 <= weight <= 1:
         raise OptionError(f"mouth_weight is {weight!r}; give a number from 0 (free mouth) to 1 (the source's lips).")
     return float(weight)
+
+
+def check_detail(detail: float) -> float:
+    """The detail as float.
+
+    Raises:
+        OptionError: not a number from 0 to 1.
+    """
+    if not isinstance(detail, Real) or not 0 <= detail <= 1:
+        raise OptionError(f"detail is {detail!r}; give a number from 0 (skin as it is) to 1 (all folds and shading).")
+    return float(detail)
 
 
 def _stepped(seconds: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -34,6 +34,8 @@ _HOLDS: Final = {
     "glasses": "network that finds the rims of glasses",
     "motion": "network that changes the emotion of a face in motion",
     "mouth": "mouth that is nobody's, for clips that never show one open",
+    "texture": "StyleGAN of face textures, with the networks that encode and edit its codes",
+    "speech": "network that moves a face as speech does",
 }
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
-from talkedit_sdk.emotion import EMOTIONS, Emotion, Intensity, check_mouth_weight
+from talkedit_sdk.emotion import EMOTIONS, Emotion, Intensity, check_detail, check_mouth_weight
 from talkedit_sdk.errors import OptionError, OutputError
 from talkedit_sdk.video.output import PHOTO_FORMATS, VIDEO_FORMATS, check_output, check_target
 from talkedit_sdk.video.types import VideoInfo
@@ -32,6 +32,9 @@ Style: TypeAlias = Annotated[
 ]
 MouthWeight: TypeAlias = Annotated[
     float, typer.Option("--mouth-weight", "-m", help="1 keeps the lips of the source, 0 lets the emotion shape them.")
+]
+Detail: TypeAlias = Annotated[
+    float, typer.Option("--detail", help="Folds and shading of the skin that come and go: 0 none of them, 1 all.")
 ]
 FaceChoice: TypeAlias = Annotated[
     str, typer.Option("--face", "-f", help="largest, all, or a number that `talkedit faces` lists.")
@@ -63,9 +66,12 @@ class Request:
     intensity: Intensity
     mouth_weight: float
     face: str
+    detail: float
 
     @classmethod
-    def parse(cls, intensity: float | None, curve: str | None, mouth_weight: float, face: str) -> Request:
+    def parse(
+        cls, intensity: float | None, curve: str | None, mouth_weight: float, face: str, detail: float
+    ) -> Request:
         """Checks the options.
 
         Raises:
@@ -76,7 +82,7 @@ class Request:
         if face not in ("largest", "all") and not (face.isascii() and face.isdecimal()):
             raise OptionError(f"--face is '{face}'; choose largest, all or a number that `talkedit faces` lists.")
         strength = Intensity.parse(1.0 if intensity is None else intensity) if curve is None else _curve(curve)
-        return cls(strength, check_mouth_weight(mouth_weight), face)
+        return cls(strength, check_mouth_weight(mouth_weight), face, check_detail(detail))
 
 
 def parse_emotions(texts: Sequence[str]) -> list[Emotion]:
@@ -134,6 +140,35 @@ def reel_targets(info: VideoInfo, output: Path | None, poster: bool, force: bool
         raise OutputError(f"A reel cannot be written to {path}: end its name in {', '.join(VIDEO_FORMATS)}.")
     film = _free(check_target(path, info.path), force)
     return film, _free(check_target(path.with_suffix(".png"), info.path), force) if poster else None
+
+
+def speech_target(info: VideoInfo, audio: Path | None, output: Path | None, force: bool) -> Path:
+    """The film of a face that speaks, checked: `output`, or NAME.speaks.mp4 in the folder `output` or beside the input.
+
+    Raises:
+        OutputError: as `edit_targets`; also when it is the sound itself.
+    """
+    assert info.path is not None
+    path = output or info.path.parent
+    if os.path.isdir(path):
+        path = path / f"{info.path.stem}.speaks.mp4"
+    if path.suffix.lower() not in VIDEO_FORMATS:
+        raise OutputError(f"Speech cannot be written to {path}: end its name in {', '.join(VIDEO_FORMATS)}.")
+    check_target(path, audio)
+    return _free(check_target(path, info.path), force)
+
+
+def parse_gaze(text: str) -> tuple[float, float]:
+    """RIGHT,UP in degrees.
+
+    Raises:
+        OptionError: it is no pair of numbers.
+    """
+    try:
+        right, up = (float(part) for part in text.split(","))
+    except ValueError:
+        raise OptionError(f"--gaze '{text}' is no pair RIGHT,UP; write degrees, for example 5,0.") from None
+    return right, up
 
 
 def load_signer(certificate: Path | None, key: Path | None) -> Signer | None:

@@ -48,9 +48,11 @@ def disclosure(
     emotion: Emotion | EmotionCurve,
     report: EditReport | None = None,
     mouth_weight: float | None = None,
+    detail: float | None = None,
 ) -> dict[str, str]:
     """Metadata tags of an edited file: a sentence, the IPTC term, and as JSON in `RECORD` the tool, its version, the
-    emotion, and, as far as given, the range of the intensity, the faces, the parts in seconds, and the mouth weight.
+    emotion, and, as far as given, the range of the intensity, the faces, the parts in seconds, the mouth weight and
+    the detail of the skin.
     """
     label = textwrap.shorten(emotion.label, _LONGEST_LABEL, placeholder=" ...")
     sentence = f"Synthetic media: facial expression changed to {label} with talkedit {version}."
@@ -66,12 +68,24 @@ def disclosure(
         record |= _extent(report)
     if mouth_weight is not None:
         record["mouth_weight"] = round(mouth_weight, 3)
+    if detail is not None:
+        record["detail"] = round(detail, 3)
     return {
         "comment": sentence,
         "description": sentence,
         "digital_source_type": DIGITAL_SOURCE_TYPE,
         RECORD: json.dumps(record),
     }
+
+
+def spoken_disclosure(version: str, emotion: EmotionCurve | None, report: EditReport) -> dict[str, str]:
+    """`disclosure` of a face that was made to speak; emotion None is that of the voice."""
+    tags = disclosure(version, EmotionCurve.parse("neutral") if emotion is None else emotion, report)
+    record: dict[str, Any] = json.loads(tags[RECORD]) | {"kind": "speech"}
+    if emotion is None:
+        record["emotion"] = "auto"
+    sentence = f"Synthetic media: face made to speak with talkedit {version}; the person did not say this on camera."
+    return tags | {"comment": sentence, "description": sentence, RECORD: json.dumps(record)}
 
 
 def read_record(info: VideoInfo) -> dict[str, Any] | None:

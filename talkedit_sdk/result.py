@@ -28,6 +28,7 @@ from talkedit_sdk.face.track import FaceTrack
 from talkedit_sdk.motion.facing import facing
 from talkedit_sdk.motion.lids import LidGuard, usual_opening
 from talkedit_sdk.motion.mouth import LipGuard, lip_gaps
+from talkedit_sdk.motion.speaking import Speaking, SpeechGuard, explained
 from talkedit_sdk.motion.types import MotionEdit
 from talkedit_sdk.progress import ProgressLike, reporting
 from talkedit_sdk.render.gallery import TrackMouth
@@ -35,6 +36,7 @@ from talkedit_sdk.render.renderer import Renderer
 from talkedit_sdk.render.sheet import Placement
 from talkedit_sdk.report import EditReport
 from talkedit_sdk.signing import Signer
+from talkedit_sdk.texture.keyframes import KeyedGain
 from talkedit_sdk.threads import single_threaded, single_threaded_pool
 from talkedit_sdk.video.output import check_output
 from talkedit_sdk.video.photo import write_photo
@@ -55,7 +57,8 @@ WORKERS: Final = 2
 @dataclass(frozen=True)
 class FaceEdit:
     """One face of a clip and what it should do instead; rows are those of the track. `keep` is (T, 468), the share of
-    the motion that remains where something is in front of the face.
+    the motion that remains where something is in front of the face. `skin` is how its skin changes, None where it does
+    not. `speaking` is what its mouth and lids have to come to if it says something else.
     """
 
     track: FaceTrack
@@ -63,6 +66,8 @@ class FaceEdit:
     motion: MotionEdit
     strength: Tensor
     keep: Tensor
+    skin: KeyedGain | None = None
+    speaking: Speaking | None = None
 
 
 class EditResult:
@@ -80,10 +85,11 @@ class EditResult:
         renderer: Renderer,
         metadata: dict[str, str],
         progress: ProgressLike,
+        sound: Path | None = None,
     ) -> None:
         self._clip, self._edits, self._report = clip, edits, report
         self._model, self._renderer = model, renderer
-        self._metadata, self._progress = metadata, progress
+        self._metadata, self._progress, self._sound = metadata, progress, sound
 
     @property
     def report(self) -> EditReport:
@@ -178,7 +184,8 @@ class EditResult:
         badge: bool = False,
         signer: Signer | None = None,
     ) -> Path:
-        """Renders the edit into a file: a video with the source's timing and sound, or a photo.
+        """Renders the edit into a file: a video with the source's timing and sound (of a
+        face that speaks, that of the speech), or a photo.
 
         Args:
             path: .mp4, .mov or .mkv; .jpg, .png, .webp or .tif for a photo. Replaced only when all is done.
@@ -201,7 +208,7 @@ class EditResult:
         chosen = self._progress if progress is None else progress
         with (
             reporting(chosen, "render", self._report.frames) as advance,
-            VideoWriter(target, self._clip.source, self._metadata, signer) as writer,
+            VideoWriter(target, self._clip.source, self._metadata, signer, self._sound) as writer,
             Background(writer.write) as encoder,
             closing(self.frames(badge)) as frames,
         ):
@@ -219,15 +226,18 @@ class _Drawer:
         self._edit, self._model, self._renderer = edit, model, renderer
         self._guard = LipGuard(model.mean)
         self._lids = LidGuard(model.mean, usual_opening(edit.track, edit.fit))
+        self._spoken = SpeechGuard(model, self._lids)
         self._of_jaw = torch.tensor([name.startswith("jaw") for name in BLENDSHAPES], device=model.device)
-        self._mouth = TrackMouth(edit.track, edit.fit, renderer.nobody)
+        self._mouth = TrackMouth(
+            edit.track, edit.fit, renderer.nobody, edit.speaking is not None and edit.speaking.filmed
+        )
         strength = edit.strength.cpu().numpy()
         self._rows = {int(edit.track.frames[row]): int(row) for row in np.flatnonzero(strength)}
         self._blocks: dict[int, Placement] = {}
         self._lock = threading.Lock()
         if self._rows:
             rows = slice(None, None, max(len(strength) // BLOCK, 1))
-            landmarks, offsets, _ = self._geometry(rows)
+            landmarks, offsets, _, _ = self._geometry(rows)
             self._mouth.choose(rows, landmarks, offsets)
 
     def touches(self, index: int) -> bool:
@@ -240,11 +250,12 @@ class _Drawer:
         for block, group in itertools.groupby(wanted, lambda pair: pair[1] // BLOCK):
             places, rows = zip(*group, strict=True)
             placement = self._placement(block)[torch.tensor(rows) % BLOCK]
+            gain = None if self._edit.skin is None else self._edit.skin.at(rows)
             if len(places) == len(indices):
-                pictures = self._renderer.draw(pictures, placement)
+                pictures = self._renderer.draw(pictures, placement, gain)
             else:
                 pictures = pictures.clone()
-                pictures[list(places)] = self._renderer.draw(pictures[list(places)], placement)
+                pictures[list(places)] = self._renderer.draw(pictures[list(places)], placement, gain)
         return pictures
 
     def _placement(self, block: int) -> Placement:
@@ -261,26 +272,36 @@ class _Drawer:
         blocks = []
         for start in range(0, len(self._edit.strength), BLOCK):
             rows = slice(start, start + BLOCK)
-            landmarks, offsets, _ = self._geometry(rows)
+            landmarks, offsets, _, _ = self._geometry(rows)
             pose, vertices = self._edit.fit.pose[rows], landmarks[:, :VERTICES]
             gaps = [lip_gaps(pose.to_model(points))[:, 1:4].mean(1) for points in (vertices, vertices + offsets)]
             blocks.append(torch.stack(gaps, 1) / width)
         return torch.cat(blocks).clamp_min(0).cpu().numpy()
 
     def _place(self, rows: slice) -> Placement:
-        landmarks, offsets, jaw = self._geometry(rows)
-        return self._renderer.place(landmarks, offsets, jaw, self._mouth.behind(rows, landmarks))
+        landmarks, offsets, jaw, kept = self._geometry(rows)
+        tinted = None if self._edit.skin is None else kept
+        gaze = None if self._edit.speaking is None else self._edit.speaking.gaze[rows]
+        return self._renderer.place(landmarks, offsets, jaw, self._mouth.behind(rows, landmarks), tinted, gaze)
 
-    def _geometry(self, rows: slice) -> tuple[Tensor, Tensor, Tensor]:
-        """Of frames: landmarks (T, 478, 3), their offsets (T, 468, 3) and the motion of the jaw (T, 3), pixels."""
+    def _geometry(self, rows: slice) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Of frames: landmarks (T, 478, 3), their offsets (T, 468, 3) and the motion of the jaw (T, 3), pixels, and
+        what is kept of the edit where a face is turned away or covered (T, 468)."""
         edit, device = self._edit, self._model.device
         landmarks = torch.from_numpy(np.array(edit.track.landmarks[rows], np.float32)).to(device)
         pose = edit.fit.pose[rows]
+        if edit.speaking is not None:
+            landmarks = self._spoken.without_teeth(landmarks, pose)
         change = edit.motion.coefficients[rows] - edit.fit.coefficients[rows]
         vertices = pose.to_model(landmarks[:, :VERTICES])
-        offsets = self._guard(self._model.motion(change), vertices, edit.motion.lip_hold[rows])
-        offsets = self._lids(offsets, vertices)
+        offsets = self._model.motion(change)
+        if edit.speaking is None:
+            offsets = self._lids(self._guard(offsets, vertices, edit.motion.lip_hold[rows]), vertices)
+        else:
+            fitted = explained(self._model, edit.fit, rows)
+            offsets = self._spoken(offsets, vertices, fitted, edit.speaking[rows])
         keep = edit.keep[rows]
-        offsets = offsets * (keep * facing(pose.rotation, self._model.mean))[..., None]
+        kept = keep * facing(pose.rotation, self._model.mean)
+        offsets = offsets * kept[..., None]
         jaw = self._model.displacement(change * self._of_jaw)[:, [CHIN]] * keep[:, CHIN, None, None]
-        return landmarks, pose.rotate(offsets), pose.rotate(jaw)[:, 0]
+        return landmarks, pose.rotate(offsets), pose.rotate(jaw)[:, 0], kept

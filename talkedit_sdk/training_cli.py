@@ -164,6 +164,98 @@ def train_motion(
     _conclude(out, summary, as_json)
 
 
+@train.command("speech")
+def train_speech(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Receives the weights and the model card.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="CSV with columns file, person, emotion, level; or a folder laid out as MEAD or RAVDESS, or with an "
+            "index.csv. Synthetic speech only if left out.",
+        ),
+    ] = None,
+    spoken: Annotated[
+        int, typer.Option(min=0, help="Utterances that espeak-ng speaks for it, where that is installed.")
+    ] = 400,
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="What was read and spoken, kept for the next run; OUT.cache if left out."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Batches to learn from.")] = 4000,
+    batch: Annotated[int, typer.Option(min=4, help="Windows of three seconds in each.")] = 12,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same weights.")] = 0,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Learn to move a face from speech, from videos of people talking.
+
+    One person in five is held out and measured, and so are rows of a role
+    other than train. A training that was interrupted goes on when the same
+    command is given again.
+
+    \b
+    talkedit train speech --data clips --out my
+    talkedit train speech --data MEAD --spoken 5000 --out my --steps 40000 --batch 64 --device cuda
+    """
+    if data is not None and not os.path.exists(data):
+        raise OptionError(f"There is nothing at {data}; give --data a CSV, or a folder of videos.")
+    if batch % 2:
+        raise OptionError(f"A batch of {batch} windows cannot be paired; give --batch an even number.")
+    check_target(out / "speech.json" if os.path.isdir(out) else out, None)
+    from talkedit_sdk.hub import EMBEDDED
+    from talkedit_sdk.training.speech import train_from_data
+    from talkedit_sdk.training.speech_trainer import SpeechSchedule
+
+    cache = cache or out.with_name(f"{out.name}.cache")
+    schedule = SpeechSchedule(steps=steps, batch=batch, seed=seed, device=device)
+    summary = train_from_data(data, out, cache, EMBEDDED, schedule, spoken, _teller(quiet))
+    _conclude(out, summary, as_json)
+
+
+@train.command("texture")
+def train_texture(
+    data: Annotated[Path, typer.Option(metavar="FOLDER", help="Videos and photos; an index.csv may name the people.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Receives the weights and the model card.")],
+    cache: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Unrolled skin, kept for the next run; OUT.cache if left out."),
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Batches to learn from.")] = 5000,
+    resolution: Annotated[int, typer.Option(help="Side of the textures: 32, 64, 128, 256 or 512.")] = 128,
+    batch: Annotated[int, typer.Option(min=2, help="Textures in each.")] = 8,
+    half: Annotated[bool, typer.Option("--half", help="Compute in bfloat16, where the processor knows it.")] = False,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    seed: Annotated[int, typer.Option(help="The same seed gives the same weights.")] = 0,
+    weights: Weights = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Learn how skin folds and shades with expression, from videos and photos.
+
+    A StyleGAN of face textures, an encoder and an editor of its codes. Only
+    rows of role train are used, and one person in eight is held out and
+    measured. A training that was interrupted goes on when the same command is
+    given again; pictures in the folder show how it gets on.
+
+    \b
+    talkedit train texture --data clips --out my
+    talkedit train texture --data clips --out my --resolution 512 --steps 100000 --batch 32 --half --device cuda
+    """
+    if not os.path.isdir(data):
+        raise OptionError(f"There is no folder {data}; give --data a folder of videos and photos.")
+    check_target(out / "texture.json" if os.path.isdir(out) else out, None)
+    from talkedit_sdk.hub import find_weights
+    from talkedit_sdk.training.texture import train_from_data
+    from talkedit_sdk.training.texture_trainer import TextureSchedule
+
+    cache = cache or out.with_name(f"{out.name}.cache")
+    schedule = TextureSchedule(steps=steps, resolution=resolution, batch=batch, half=half, seed=seed, device=device)
+    summary = train_from_data(data, out, cache, find_weights(weights), schedule, _teller(quiet))
+    _conclude(out, summary, as_json)
+
+
 def _teller(quiet: bool) -> Callable[[str], None]:
     """What says how far a training is."""
 

@@ -132,7 +132,7 @@ def test_the_edit_fades_around_an_absence(editor, watched, speech):
     seen = np.array([*range(8), *range(16, 24)])
     segments = (seen >= 16).astype(np.int64)
     rows_of = {name: getattr(track, name)[seen] for name in ("landmarks", "confidence", "partings")}
-    part = replace(track, frames=seen, segments=segments, **rows_of)
+    part = replace(track, frames=seen, segments=segments, views=(), **rows_of)
     rows = torch.from_numpy(seen)
     fitted = replace(fit, pose=fit.pose[rows], coefficients=fit.coefficients[rows], error=fit.error[rows])
     tracking = replace(watched.tracking, cuts=np.zeros(24, bool), faces=(part,))

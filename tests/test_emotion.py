@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from talkedit_sdk.emotion import EMOTIONS, Emotion, EmotionCurve, Intensity, check_mouth_weight
+from talkedit_sdk.emotion import EMOTIONS, Emotion, EmotionCurve, Intensity, check_detail, check_mouth_weight
 from talkedit_sdk.errors import OptionError
 
 SHARES = st.dictionaries(st.sampled_from(EMOTIONS), st.floats(0, 1e6), min_size=1).filter(lambda d: sum(d.values()) > 0)
@@ -170,13 +170,15 @@ def test_senseless_intensities_are_refused(wrong):
 
 @given(st.floats(0, 1))
 def test_mouth_weights(weight):
-    assert check_mouth_weight(weight) == weight
+    assert check_mouth_weight(weight) == check_detail(weight) == weight
 
 
 @pytest.mark.parametrize("wrong", [-0.01, 1.01, math.nan, math.inf, None, "0.5", [0.5]])
 def test_senseless_mouth_weights_are_refused(wrong):
     with pytest.raises(OptionError, match="mouth_weight"):
         check_mouth_weight(wrong)
+    with pytest.raises(OptionError, match="detail"):
+        check_detail(wrong)
 
 
 def test_emotions_over_time_blend_from_one_to_the_next():

@@ -58,7 +58,7 @@ def photo_info(size=(8, 8)):
 
 @pytest.mark.parametrize("name", ["out.mp4", "out.mov", "out.mkv"])
 def test_a_video_says_what_was_edited(editor, watched, tmp_path, name, decode):
-    result = editor.edit(watched, {"happy": 3, "sad": 1}, [(0, 0), (0.3, 0.8), (0.6, 0)], mouth_weight=0.25)
+    result = editor.edit(watched, {"happy": 3, "sad": 1}, [(0, 0), (0.3, 0.8), (0.6, 0)], mouth_weight=0.25, detail=0.4)
     target = result.save(tmp_path / name, progress=False)
     record = read_record(probe(target))
     assert record == {
@@ -72,6 +72,7 @@ def test_a_video_says_what_was_edited(editor, watched, tmp_path, name, decode):
         "intensity": record["intensity"],
         "edited_seconds": [[0.04, 0.56]],
         "mouth_weight": 0.25,
+        "detail": 0.4,
     }
     assert 0 < record["intensity"][0] < record["intensity"][1] <= 0.8
     assert len(decode(target)) == 24

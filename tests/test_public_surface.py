@@ -13,8 +13,8 @@ from talkedit_sdk import errors
 
 ROOT = Path(__file__).parents[1]
 PUBLIC = {
-    "EMOTIONS", "Cancelled", "Clip", "Curves", "EditReport", "EditResult", "Editor", "Emotion", "Face", "InputError",
-    "InputNotFoundError", "Intensity", "NoFaceError", "OptionError", "OutputError", "Progress", "Signer",
+    "EMOTIONS", "Cancelled", "Clip", "Curves", "EditReport", "EditResult", "Editor", "Emotion", "EyeControl", "Face",
+    "InputError", "InputNotFoundError", "Intensity", "NoFaceError", "OptionError", "OutputError", "Progress", "Signer",
     "Stretch", "TalkEditError", "UnreadableInputError", "WeightsError",
 }  # fmt: skip
 

@@ -54,7 +54,9 @@ class Editing:
             self.mix, [controls.mixing, controls.emotion, *controls.shares],
             [page.single, page.mixture, *controls.shares], queue=False, **private,
         )  # fmt: skip
-        sliders = (controls.intensity, controls.mouth, controls.begin, controls.end, *controls.shares)
+        sliders = (
+            controls.intensity, controls.mouth, controls.detail, controls.begin, controls.end, *controls.shares,
+        )  # fmt: skip
         choices: tuple[Any, ...] = (
             controls.emotion, controls.mixing, controls.face, controls.moment, controls.curve, controls.close,
         )  # fmt: skip

@@ -11,6 +11,7 @@ _PEOPLE: Final = (
     '<circle cx="11" cy="11" r="4.5"/><path d="M3 26c0-5 3.5-8 8-8s8 3 8 8"/>'
     '<path d="M19.5 6.8a4.5 4.5 0 0 1 0 8.4M22.5 18.5c4 .8 6.5 3.6 6.5 7.5"/>'
 )
+_VOICE: Final = '<path d="M5 13v6M10.5 9v14M16 5v22M21.5 10v12M27 13.5v5"/>'
 _FACES: Final[Mapping[str, str]] = {
     "neutral": '<path d="M9 11.5h4M19 11.5h4M11 15v.1M21 15v.1M11 21.5h10"/>',
     "happy": '<path d="M9 11c1-1.2 3-1.2 4 0M19 11c1-1.2 3-1.2 4 0M9.5 15c.8-.9 2.2-.9 3 0M19.5 15c.8-.9 2.2-.9 3 0'
@@ -35,6 +36,11 @@ def glyph(emotion: str) -> str:
 def everybody() -> str:
     """As `glyph`: several people."""
     return _address(_PEOPLE)
+
+
+def voice() -> str:
+    """As `glyph`: how something sounds."""
+    return _address(_VOICE)
 
 
 def _address(lines: str) -> str:

@@ -15,12 +15,16 @@ from typing import Any, Final, TypeAlias
 
 import torch
 
+from talkedit_sdk.app.line import Line, perform
 from talkedit_sdk.app.studio import Outcome, Step, Studio, render
 from talkedit_sdk.app.wish import Wish
 from talkedit_sdk.clip import Clip
 from talkedit_sdk.editor import Editor
+from talkedit_sdk.speech.audio import read_voice
+from talkedit_sdk.video.probe import probe
 
 Renderer: TypeAlias = Callable[[Clip, Wish, Path, Path | None], Iterator[Step | Outcome]]
+Speaker: TypeAlias = Callable[[Line, Path, Path | None], Iterator[Step | Outcome]]
 
 _AS_THEY_ARE: Final = ("source", "tracking")
 DEVICE: Final = torch.device("cuda")
@@ -28,6 +32,7 @@ DEVICE: Final = torch.device("cuda")
 _START: Final = 15.0
 """Seconds for a fresh process to load the weights and compile."""
 
+_USUAL_FPS: Final = 25
 _FRAMES_A_SECOND: Final = 12.0
 """At 1920x1080, decoded and encoded beside the GPU; an estimate that errs on the slow side."""
 
@@ -48,7 +53,31 @@ def renderer(studio: Studio) -> Renderer:
 def seconds_needed(clip: Clip, wish: Wish, target: Path, stop_file: Path | None = None) -> int:
     """How long `render_on_gpu` will hold the GPU, for the queue of the Space."""
     height, width = clip.tracking.size
-    frames = len(clip.tracking.times)
+    return _seconds(len(clip.tracking.times), width, height)
+
+
+def speaker(studio: Studio) -> Speaker:
+    """As `renderer`, for faces that talk."""
+    borrow = zero_gpu()
+    if borrow is not None:
+        on_gpu: Speaker = borrow(duration=seconds_to_speak)(speak_on_gpu)
+        return on_gpu
+    return lambda line, target, stop_file: perform(studio.editor, line, target, stop_file, studio.alone)
+
+
+def seconds_to_speak(line: Line, target: Path, stop_file: Path | None = None) -> int:
+    """How long `speak_on_gpu` will hold the GPU."""
+    info = probe(line.face)
+    frames = round(_USUAL_FPS * read_voice(line.voice).duration)
+    return _seconds(frames * (1 if info.kind == "photo" else 2), info.width, info.height)
+
+
+def speak_on_gpu(line: Line, target: Path, stop_file: Path | None = None) -> Iterator[Step | Outcome]:
+    """As `perform`, in a process of its own that has a GPU."""
+    yield from perform(Editor.load(device=DEVICE), line, target, stop_file)
+
+
+def _seconds(frames: int, width: int, height: int) -> int:
     return int(_START + frames * max(0.25, width * height / (1920 * 1080)) / _FRAMES_A_SECOND)
 
 

@@ -11,7 +11,7 @@ from talkedit_sdk.app import texts, widgets
 from talkedit_sdk.app.limits import Limits
 from talkedit_sdk.app.montage import Kind
 from talkedit_sdk.app.session import Session
-from talkedit_sdk.emotion import EMOTIONS, MAX_INTENSITY
+from talkedit_sdk.emotion import DETAIL, EMOTIONS, MAX_INTENSITY
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Controls:
     mixing: gr.Checkbox
     intensity: gr.Slider
     mouth: gr.Slider
+    detail: gr.Slider
     face: gr.HTML
     begin: gr.Slider
     end: gr.Slider
@@ -34,8 +35,8 @@ class Controls:
     @property
     def values(self) -> list[gr.components.Component]:
         return [
-            self.emotion, self.mixing, self.intensity, self.mouth, self.face, self.begin, self.end, self.curve,
-            self.moment, self.close, self.badge, *self.shares,
+            self.emotion, self.mixing, self.intensity, self.mouth, self.detail, self.face, self.begin, self.end,
+            self.curve, self.moment, self.close, self.badge, *self.shares,
         ]  # fmt: skip
 
 
@@ -82,24 +83,32 @@ class Page:
     results: Results
 
 
-def draw(limits: Limits, example: bool) -> Page:
-    """Lays the page out in the surrounding `Blocks`; `example` tells whether there is a clip to try."""
-    session = gr.State(None, time_to_live=60 * limits.minutes, delete_callback=_close)
+def draw_head() -> None:
+    """What stands above everything."""
     gr.HTML(f"<h1>{texts.TITLE}</h1><p>{texts.TAGLINE}</p>", elem_id="head", apply_default_css=False)
+
+
+def draw_foot(limits: Limits) -> None:
+    """What stands below."""
+    gr.HTML(f"<p>{texts.PRIVACY.format(minutes=limits.minutes)}</p>", elem_id="foot", apply_default_css=False)
+
+
+def draw(limits: Limits, example: bool) -> Page:
+    """Lays the tab that edits clips out in the surrounding `Blocks`; `example` tells whether there is a clip to try."""
+    session = gr.State(None, time_to_live=60 * limits.minutes, delete_callback=_close)
     with gr.Row(elem_id="desk"):
         with gr.Column(elem_id="source-column", min_width=260, scale=4):
             video, photo = _source(limits)
             with gr.Column(visible=False, elem_id="settings") as settings:
                 controls, single, mixture, when = _controls()
         with gr.Column(elem_id="stage-column", min_width=260, scale=7):
-            notice = gr.HTML(visible=False, elem_id="notice", apply_default_css=False)
+            notice = gr.HTML(visible=False, elem_id="notice", elem_classes="te-notice", apply_default_css=False)
             stage, moment, close, face = _stage(example)
             bar = widgets.bar("bar")
             with gr.Row(visible=True, elem_id="actions"):
                 render = gr.Button(texts.RENDER, variant="primary", size="lg", visible=False, elem_id="render")
                 cancel = gr.Button(texts.CANCEL, size="lg", visible=False, elem_id="cancel")
             results = _results()
-    gr.HTML(f"<p>{texts.PRIVACY.format(minutes=limits.minutes)}</p>", elem_id="foot", apply_default_css=False)
     complete = Controls(**controls, face=face, moment=moment, close=close)
     return Page(
         session, video, photo, notice, complete, single, mixture, when, settings, stage, render, cancel, bar, results
@@ -115,6 +124,7 @@ def _source(limits: Limits) -> tuple[gr.Video, gr.Image]:
                     show_label=False,
                     sources=["upload", "webcam"],
                     elem_id="video",
+                    elem_classes="te-video",
                     webcam_options=gr.WebcamOptions(constraints={"video": {"width": 1280, "height": 720}}),
                 )
             with gr.Tab(texts.TAB_PHOTO):
@@ -124,6 +134,7 @@ def _source(limits: Limits) -> tuple[gr.Video, gr.Image]:
                     sources=["upload", "webcam", "clipboard"],
                     type="filepath",
                     elem_id="photo",
+                    elem_classes="te-photo",
                 )
         text = texts.LIMITS.format(seconds=limits.seconds, megabytes=limits.megabytes)
         gr.HTML(f"<small>{text}</small>", elem_id="limits", apply_default_css=False)
@@ -144,6 +155,7 @@ def _controls() -> tuple[dict[str, Any], gr.Column, gr.Column, gr.Accordion]:
         0, MAX_INTENSITY, value=0.9, step=0.01, label=texts.INTENSITY, info=texts.INTENSITY_INFO, elem_id="intensity"
     )
     mouth = gr.Slider(0, 1, value=0.5, step=0.01, label=texts.MOUTH, info=texts.MOUTH_INFO, elem_id="mouth")
+    detail = gr.Slider(0, 1, value=DETAIL, step=0.01, label=texts.DETAIL, info=texts.DETAIL_INFO, elem_id="detail")
     with gr.Accordion(texts.WHEN, open=False, elem_id="when") as when:
         curve = widgets.curve_editor()
         with gr.Row(elem_id="range"):
@@ -153,7 +165,7 @@ def _controls() -> tuple[dict[str, Any], gr.Column, gr.Column, gr.Accordion]:
     badge = gr.Checkbox(True, label=texts.BADGE, info=texts.BADGE_INFO, elem_id="badge", container=False)
     controls: dict[str, Any] = {
         "emotion": emotion, "mixing": mixing, "shares": shares, "intensity": intensity, "mouth": mouth,
-        "curve": curve, "begin": begin, "end": end, "badge": badge,
+        "detail": detail, "curve": curve, "begin": begin, "end": end, "badge": badge,
     }  # fmt: skip
     return controls, single, mixture, when
 

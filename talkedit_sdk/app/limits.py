@@ -71,6 +71,16 @@ class Limits:
         claimed = info.frame_count or (info.duration or 0) * float(info.fps)
         self.check_frames(info, int(claimed))
 
+    def check_voice(self, info: VideoInfo, seconds: float) -> None:
+        """A voice that a face of such a picture is to speak with.
+
+        Raises:
+            UnreadableInputError: it lasts too long.
+        """
+        allowed = self.frames(info) / _USUAL_FPS
+        if seconds > allowed:
+            raise UnreadableInputError(texts.VOICE_TOO_LONG.format(is_=seconds, limit=allowed))
+
     def check_frames(self, info: VideoInfo, count: int) -> None:
         """
         Raises:

@@ -6,12 +6,11 @@ import html
 import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import gradio as gr
 
 from talkedit_sdk.app import texts, words
-from talkedit_sdk.app.layout import Page
 from talkedit_sdk.app.session import Session
 from talkedit_sdk.app.wish import Wish, mixture
 from talkedit_sdk.emotion import EMOTIONS, Emotion
@@ -21,6 +20,13 @@ Updates: TypeAlias = dict[Any, Any]
 """New values by component."""
 
 _LOG: Final = logging.getLogger(__name__)
+
+
+class Told(Protocol):
+    """A page with a place for apologies."""
+
+    @property
+    def notice(self) -> gr.HTML: ...
 
 
 def quiet() -> dict[str, Any]:
@@ -34,9 +40,9 @@ def read_wish(values: Sequence[Any]) -> tuple[Wish, int, bool]:
     Raises:
         OptionError: a value is out of range.
     """
-    emotion, mixing, intensity, mouth, face, begin, end, curve, moment, close, badge, *shares = values
+    emotion, mixing, intensity, mouth, detail, face, begin, end, curve, moment, close, badge, *shares = values
     wanted = mixture(emotion, mixing, shares)
-    wish = Wish.checked(wanted, intensity, mouth, face or "largest", begin, end, curve, badge)
+    wish = Wish.checked(wanted, intensity, mouth, face or "largest", begin, end, curve, badge, detail)
     return wish, int(moment or 0), bool(close)
 
 
@@ -51,13 +57,13 @@ def served(path: Path) -> dict[str, Any]:
     return gr.FileData(path=str(path)).model_dump()
 
 
-def sorry(page: Page, error: Exception, session: Session | None = None, upload: Path | None = None) -> Updates:
+def sorry(page: Told, error: Exception, session: Session | None = None, upload: Path | None = None) -> Updates:
     """Says what went wrong, on the page and, where it is a fault of ours, in the log."""
     if not isinstance(error, TalkEditError):
         _LOG.exception("the app failed", exc_info=error)
     names = {upload: upload.name} if upload else {}
     if session is not None:
-        names |= {session.video: session.name}
+        names |= session.names
     told = html.escape(words.apology(error, names))
     kind = "te-cancelled" if isinstance(error, Cancelled) else "te-sorry"
     return {page.notice: gr.HTML(f'<p class="{kind}" role="alert">{told}</p>', visible=True)}

@@ -12,11 +12,13 @@ from gradio.utils import get_upload_folder
 from talkedit_sdk.app import gpu, texts, theme
 from talkedit_sdk.app.api import Endpoints
 from talkedit_sdk.app.editing import Editing
-from talkedit_sdk.app.layout import draw
+from talkedit_sdk.app.layout import draw, draw_foot, draw_head
 from talkedit_sdk.app.limits import Limits
 from talkedit_sdk.app.rendering import Rendering
 from talkedit_sdk.app.session import sweep
 from talkedit_sdk.app.studio import Studio
+from talkedit_sdk.app.talk import Talking
+from talkedit_sdk.app.talk_layout import draw_talk
 from talkedit_sdk.editor import Editor
 
 
@@ -29,15 +31,22 @@ def build(limits: Limits | None = None, example: Path | None = None) -> gr.Block
     # On ZeroGPU the process that talks to visitors has no GPU, although torch claims one.
     device = "cpu" if gpu.zero_gpu() else "auto"
     studio = Studio(Editor.load(device=device), limits)
-    renderer = gpu.renderer(studio)
+    renderer, speaker = gpu.renderer(studio), gpu.speaker(studio)
     sweep(Path(get_upload_folder()))
     keep = int(60 * limits.minutes)
     demo: gr.Blocks
     with gr.Blocks(title=texts.TITLE, analytics_enabled=False, delete_cache=(max(1, keep // 4), 2 * keep)) as demo:
-        Endpoints(studio, renderer).connect()  # first, so that no event of the page takes their names
-        page = draw(limits, example is not None)
+        Endpoints(studio, renderer, speaker).connect()  # first, so that no event of the page takes their names
+        draw_head()
+        with gr.Tabs(elem_id="rooms"):
+            with gr.Tab(texts.TAB_EDIT):
+                page = draw(limits, example is not None)
+            with gr.Tab(texts.TAB_TALK, elem_id="talking"):
+                talk_page = draw_talk(limits)
+        draw_foot(limits)
         Editing(page, studio, example).connect()
         Rendering(page, renderer).connect()
+        Talking(talk_page, speaker, limits).connect()
     demo.queue(max_size=limits.queue, default_concurrency_limit=1)
     return demo
 

@@ -27,20 +27,34 @@ class Session:
     def __init__(self, upload: Path, parent: Path) -> None:
         parent.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="talkedit-", dir=parent))
-        self._remove = weakref.finalize(self, _remove, self.folder, upload, parent)
-        self.video = self.folder / f"source{upload.suffix.lower()[:8]}"
+        self._uploads: list[Path] = []
+        self._remove = weakref.finalize(self, _remove, self.folder, self._uploads, parent)
         self.name = upload.name
+        self.names: dict[Path, str] = {}
+        self.video = self.bring(upload, "source")
+        self.voice: Path | None = None
         self.clip: Clip | None = None
         self.outcome: Outcome | None = None
         self.faces: tuple[Face, ...] = ()
         self.key_frames: tuple[KeyFrame, ...] = ()
+
+    def bring(self, upload: Path, stem: str) -> Path:
+        """Where another upload is now, named `stem`; `names` tells what the visitor calls it.
+
+        Raises:
+            InputNotFoundError: it is gone, and the session closed.
+        """
+        path = self.folder / f"{stem}{upload.suffix.lower()[:8]}"
         try:
-            os.link(upload, self.video)
+            os.link(upload, path)
         except FileNotFoundError:
             self.close()
             raise InputNotFoundError(texts.SESSION_OVER) from None
         except OSError:
-            shutil.copyfile(upload, self.video)
+            shutil.copyfile(upload, path)
+        self._uploads.append(upload)
+        self.names[path] = upload.name
+        return path
 
     @property
     def open(self) -> bool:
@@ -78,10 +92,11 @@ def sweep(parent: Path, hours: float = 24) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove(folder: Path, upload: Path, parent: Path) -> None:
+def _remove(folder: Path, uploads: list[Path], parent: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
-    with contextlib.suppress(OSError):
-        # Equal uploads share one file: it goes when no other session is linked to it.
-        if upload.is_relative_to(parent) and upload.stat().st_nlink == 1:
-            upload.unlink()
-            upload.parent.rmdir()
+    for upload in uploads:
+        with contextlib.suppress(OSError):
+            # Equal uploads share one file: it goes when no other session is linked to it.
+            if upload.is_relative_to(parent) and upload.stat().st_nlink == 1:
+                upload.unlink()
+                upload.parent.rmdir()

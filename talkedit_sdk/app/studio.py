@@ -59,7 +59,8 @@ class Studio:
 
     def __init__(self, editor: Editor, limits: Limits) -> None:
         self.editor, self.limits = editor, limits
-        self._tracking = threading.Lock()
+        self.alone = threading.Lock()
+        """Held while faces are followed."""
         # What sets the number of threads for a while and puts it back would trip over another thread doing the same.
         torch.set_num_threads(1)
 
@@ -79,7 +80,7 @@ class Studio:
                 self.limits.check_frames(info, progress.done)
                 return watcher(progress)
 
-            with self._tracking:
+            with self.alone:
                 clip = self.editor.watch(path, progress=advance)
             if not len(clip.tracking.times):
                 raise UnreadableInputError(texts.NO_FRAMES)
@@ -105,7 +106,7 @@ class Studio:
 def plan(editor: Editor, clip: Clip, wish: Wish) -> EditResult:
     """The edit that a visitor wishes for. Errors as `Editor.edit`."""
     strength = wish.strength(float(clip.tracking.times[-1]))
-    return editor.edit(clip, wish.emotion, strength, wish.mouth_weight, wish.face, progress=False)
+    return editor.edit(clip, wish.emotion, strength, wish.mouth_weight, wish.face, progress=False, detail=wish.detail)
 
 
 def render(
@@ -117,10 +118,14 @@ def render(
         Cancelled: the file `stop_file` has appeared; nothing was written.
         TalkEditError: see `Editor.edit` and `EditResult.save`.
     """
-    result = plan(editor, clip, wish)
+    return saved(plan(editor, clip, wish), target, wish.badge, stop_file)
+
+
+def saved(result: EditResult, target: Path, badge: bool, stop_file: Path | None) -> Iterator[Step | Outcome]:
+    """Steps, then what became of a planned edit. Errors as `render`."""
 
     def work(watcher: Watcher) -> Outcome:
-        path = result.save(target, watcher, wish.badge)
+        path = result.save(target, watcher, badge)
         return Outcome(path, result.metadata, result.badge.top, result.report, result.curves, result.openings())
 
     return in_steps(work, stop_file)

@@ -11,6 +11,10 @@ PRIVACY: Final = (
     "metadata. Your files are deleted {minutes:.0f} minutes after you leave."
 )
 
+# The two halves
+TAB_EDIT: Final = "Change the emotion"
+TAB_TALK: Final = "Make a face talk"
+
 # The clip
 SOURCE: Final = "Your clip"
 TAB_VIDEO: Final = "Video"
@@ -20,7 +24,7 @@ PHOTO: Final = "Upload or take"
 EXAMPLE: Final = "Try the example clip"
 LIMITS: Final = "Up to {seconds:.0f} seconds and {megabytes:.0f} MB, a face turned to the camera."
 EMPTY_TITLE: Final = "See a face change its mind"
-EMPTY: Final = "Upload a clip, record yourself, or start with the example. Then pick an emotion and move two sliders."
+EMPTY: Final = "Upload a clip, record yourself, or start with the example. Then pick an emotion and move the sliders."
 
 # The edit
 EMOTION: Final = "Emotion"
@@ -40,6 +44,8 @@ INTENSITY: Final = "Intensity"
 INTENSITY_INFO: Final = "How strongly the face shows it: 0 changes nothing, 1 is natural, more exaggerates."
 MOUTH: Final = "Keep the mouth"
 MOUTH_INFO: Final = "1 holds the lips to what is being said, 0 lets the emotion shape them too."
+DETAIL: Final = "Detail"
+DETAIL_INFO: Final = "Folds and shading that come and go with the expression: 0 leaves the skin as it is."
 WHO: Final = "Who"
 EVERYBODY: Final = "Everybody"
 FACE: Final = "Face {number}"
@@ -113,7 +119,70 @@ REASONS: Final = {
     "fading": "the edit comes and goes softly here",
 }
 
+# Making a face talk
+TALK_FACE: Final = "Whose face"
+TALK_LIMITS: Final = "A face turned to the camera, best calm and with closed lips. Up to {megabytes:.0f} MB."
+VOICE_LIMITS: Final = "Up to {seconds:.0f} seconds of one person speaking."
+TALK_VOICE: Final = "What is said"
+TAB_AUDIO: Final = "Sound"
+TAB_TEXT: Final = "Text"
+AUDIO: Final = "Upload or record a voice"
+TEXT: Final = "Read by a plain computer voice"
+TEXT_EXAMPLE: Final = "Good morning! I have been a photo for years, and I have so much to tell."
+TEXT_VOICE: Final = "Language of the text"
+VOICES: Final = {
+    "en-US": "English (US)",
+    "en": "English (UK)",
+    "ar": "Arabic",
+    "cmn": "Chinese (Mandarin)",
+    "cs": "Czech",
+    "da": "Danish",
+    "nl": "Dutch",
+    "fi": "Finnish",
+    "fr": "French",
+    "de": "German",
+    "el": "Greek",
+    "hi": "Hindi",
+    "hu": "Hungarian",
+    "id": "Indonesian",
+    "it": "Italian",
+    "ja": "Japanese",
+    "ko": "Korean",
+    "nb": "Norwegian",
+    "fa": "Persian",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "pt-BR": "Portuguese (Brazil)",
+    "ro": "Romanian",
+    "ru": "Russian",
+    "es": "Spanish",
+    "sw": "Swahili",
+    "sv": "Swedish",
+    "tr": "Turkish",
+    "uk": "Ukrainian",
+    "vi": "Vietnamese",
+}
+TIMBRE: Final = "Voice"
+TIMBRES: Final = {"Low": "+m3", "High": "+f3"}
+FROM_VOICE: Final = "As heard"
+TALK_INTENSITY_INFO: Final = "How strongly the face shows it: 0 only speaks, 1 is natural."
+HEAD: Final = "Head"
+HEAD_INFO: Final = "How much the head moves: 0 keeps it still, 1 is natural."
+BLINKS: Final = "Blinks"
+BLINKS_INFO: Final = "How many a minute; people who talk blink 15 to 25 times."
+TALK: Final = "Make it talk"
+TALKING: Final = "Making it talk"
+DOWNLOAD_TALK: Final = "Download the video"
+
 # What can go wrong
+NO_FACE_GIVEN: Final = "There is no face yet: upload a photo or a video of one."
+NO_VOICE_GIVEN: Final = "There is nothing to say yet: upload or record a voice."
+TOO_MUCH_TEXT: Final = "The text has {is_} characters, and up to {limit} can be read here: shorten it."
+NO_TEXT: Final = "There is nothing to say yet: write a sentence or two."
+VOICE_TOO_LONG: Final = (
+    "The voice lasts {is_:.0f} seconds, and up to {limit:.0f} can be spoken here in a picture of this size: trim it, "
+    "or use a smaller picture."
+)
 TOO_HEAVY: Final = (
     "{name} has {is_:.0f} MB, and up to {limit:.0f} MB can be edited here: export it smaller, or trim it."
 )

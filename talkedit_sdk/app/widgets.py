@@ -13,7 +13,7 @@ from typing import Any, Final
 import gradio as gr
 
 from talkedit_sdk.app import texts
-from talkedit_sdk.app.glyphs import everybody, glyph
+from talkedit_sdk.app.glyphs import everybody, glyph, voice
 from talkedit_sdk.app.keyframes import KeyFrame, jpeg
 from talkedit_sdk.app.studio import Step
 from talkedit_sdk.clip import Face
@@ -24,8 +24,11 @@ STATIC: Final = Path(__file__).with_name("static")
 STEADY: Final = [[0.0, 1.0], [0.25, 1.0], [0.5, 1.0], [0.75, 1.0], [1.0, 1.0]]
 
 
-def picker(name: str, label: str, items: Sequence[dict[str, str]] = (), value: str = "") -> gr.HTML:
-    """Pictures to choose from like radio buttons; `value` is that of the chosen item, `input` tells of a choice."""
+def picker(
+    name: str, label: str, items: Sequence[dict[str, str]] = (), value: str = "", look: str | None = None
+) -> gr.HTML:
+    """Pictures to choose from like radio buttons; `value` is that of the chosen item, `input` tells of a choice;
+    `look` is a class of the style sheet."""
     return gr.HTML(
         value=value,
         label=label,
@@ -34,14 +37,24 @@ def picker(name: str, label: str, items: Sequence[dict[str, str]] = (), value: s
         js_on_load=_script("picker"),
         apply_default_css=False,
         elem_id=name,
+        elem_classes=look,
         visible=bool(items),
     )
 
 
 def emotions() -> gr.HTML:
     """One emotion to choose."""
-    items = [{"value": name, "icon": glyph(name), "label": texts.EMOTIONS[name]} for name in EMOTIONS]
-    return picker("emotion", texts.EMOTION, items, "happy")
+    return picker("emotion", texts.EMOTION, _emotion_items(), "happy", "te-emotion")
+
+
+def feelings(auto: str) -> gr.HTML:
+    """As `emotions`, or `auto` for that of a voice."""
+    items = [{"value": auto, "icon": voice(), "label": texts.FROM_VOICE}, *_emotion_items()]
+    return picker("talk-emotion", texts.EMOTION, items, auto, "te-emotion")
+
+
+def _emotion_items() -> list[dict[str, str]]:
+    return [{"value": name, "icon": glyph(name), "label": texts.EMOTIONS[name]} for name in EMOTIONS]
 
 
 def face_items(faces: Sequence[Face]) -> list[dict[str, str]]:
@@ -109,6 +122,12 @@ def compare() -> gr.HTML:
         apply_default_css=False,
         elem_id="compare",
     )
+
+
+def film() -> gr.HTML:
+    """A video with the browser's own controls; `value` is a file."""
+    template = _filled(_read("film.html"), film=texts.RESULT)
+    return gr.HTML(value=None, html_template=template, apply_default_css=False, elem_id="film")
 
 
 def bar(elem_id: str) -> gr.HTML:

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from talkedit_sdk.app import texts
-from talkedit_sdk.emotion import EMOTIONS, Emotion, Intensity, check_mouth_weight
+from talkedit_sdk.emotion import DETAIL, EMOTIONS, Emotion, Intensity, check_detail, check_mouth_weight
 from talkedit_sdk.errors import OptionError
 
 FLAT: Final[tuple[tuple[float, float], ...]] = ((0.0, 1.0), (1.0, 1.0))
@@ -33,6 +33,7 @@ class Wish:
         begin, end: seconds; outside of them the clip stays as it is. `end` None means to the end.
         curve: (place, share) with places from 0 at `begin` to 1 at `end`, shares of the intensity from 0 to 1.
         badge: whether the picture says that it was edited.
+        detail: 0 to 1.
     """
 
     emotion: Emotion
@@ -43,6 +44,7 @@ class Wish:
     end: float | None = None
     curve: tuple[tuple[float, float], ...] = FLAT
     badge: bool = True
+    detail: float = DETAIL
 
     @classmethod
     def checked(
@@ -55,6 +57,7 @@ class Wish:
         end: float | None = None,
         curve: Sequence[Sequence[float]] = FLAT,
         badge: bool = True,
+        detail: float = DETAIL,
     ) -> Wish:
         """
         Raises:
@@ -65,7 +68,8 @@ class Wish:
         if begin < 0 or (end is not None and end <= begin):
             raise OptionError(texts.EMPTY_RANGE)
         shown, weight = Emotion.parse(emotion), check_mouth_weight(mouth_weight)
-        return cls(shown, point[1], weight, str(face), begin, end, _curve(curve), bool(badge))
+        fine = check_detail(detail)
+        return cls(shown, point[1], weight, str(face), begin, end, _curve(curve), bool(badge), fine)
 
     def strength(self, duration: float) -> Intensity:
         """The intensity over time of a clip that lasts `duration` seconds.

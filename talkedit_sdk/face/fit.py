@@ -27,9 +27,9 @@ _OUTLIER: Final = 0.05  # model units; a residual beyond it pulls no harder (Hub
 _SMOOTHING: Final = 0.018  # seconds; below the shortest articulation
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceFit:
-    """One person through a clip, explained by the face model.
+    """One person through a clip, explained by the face model. Two are equal only if they are the same.
 
     Members:
         neutral: (468, 3) the person's face at rest, model units.

@@ -32,6 +32,21 @@ class MouthView:
 
 
 @dataclass(frozen=True)
+class SkinView:
+    """A face unrolled at one of the best moments.
+
+    Members:
+        row: position in the track, index of `FaceTrack.frames`.
+        texture: (256, 256, 3) uint8 RGB, as from `SkinMap`.
+        landmarks: (478, 3) float32 pixels of the frame.
+    """
+
+    row: int
+    texture: NDArray[np.uint8]
+    landmarks: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class FaceTrack:
     """One person through a clip.
 
@@ -50,6 +65,7 @@ class FaceTrack:
         eyes: (K, 64, 128, 3) uint8 RGB, a few views of both eyes and what is around them (`EyeViews`); None if nobody
             looked.
         partings: (N, 5) float32, where upper and lower teeth part, as in `MouthView`; None if nobody looked.
+        views: at most 12 of the whole face, in order of time, spread over the track; none if nobody looked.
     """
 
     identity: int
@@ -62,6 +78,7 @@ class FaceTrack:
     mouths: tuple[MouthView, ...] = ()
     eyes: NDArray[np.uint8] | None = None
     partings: NDArray[np.float32] | None = None
+    views: tuple[SkinView, ...] = ()
 
 
 @dataclass(frozen=True)

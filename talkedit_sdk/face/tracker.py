@@ -22,7 +22,9 @@ from talkedit_sdk.face.mouths import MouthCollector, parting
 from talkedit_sdk.face.store import RowStore
 from talkedit_sdk.face.track import LANDMARKS, FaceTrack, Tracking
 from talkedit_sdk.texture.glasses import EyeFrame, EyeViews
+from talkedit_sdk.texture.skin import SkinMap
 from talkedit_sdk.texture.uv import TexelMap
+from talkedit_sdk.texture.views import SkinCollector
 from talkedit_sdk.video.types import Frame
 
 _NO_HANDS = np.zeros((0, HAND_POINTS, 2), np.float32)
@@ -36,16 +38,19 @@ class FaceMeshTracker:
     Args:
         texels: how the faces are unrolled; None to gather landmarks only, neither textures nor hands.
         eyes: how their eyes are looked at; None to leave that out.
+        skin: how the best views of them are unrolled; None to gather none.
 
     Raises:
         WeightsError: mediapipe or its models are missing or damaged.
     """
 
-    def __init__(self, texels: TexelMap | None = None, eyes: EyeFrame | None = None) -> None:
+    def __init__(
+        self, texels: TexelMap | None = None, eyes: EyeFrame | None = None, skin: SkinMap | None = None
+    ) -> None:
         self._landmarker = Landmarker()
         self._detector = Detector()
-        self._eyes = eyes
-        self._skin = None if texels is None else (texels, HandFinder())
+        self._eyes, self._skin = eyes, skin
+        self._surface = None if texels is None else (texels, HandFinder())
 
     def track(self, frames: Iterable[Frame], on_frame: Callable[[int], None] | None = None) -> Tracking:
         """Reads all frames once, in order. `on_frame` is called with the number of frames done and may raise to stop.
@@ -57,8 +62,9 @@ class FaceMeshTracker:
             OutputError: the temporary folder cannot take what is found in a long clip.
         """
         with ExitStack() as stores:
-            surface = None if self._skin is None else _Surface(*self._skin, stores)
-            recording = _Recording(stores.enter_context(RowStore((LANDMARKS, 3), np.float32)), surface, self._eyes)
+            surface = None if self._surface is None else _Surface(*self._surface, stores)
+            landmarks = stores.enter_context(RowStore((LANDMARKS, 3), np.float32))
+            recording = _Recording(landmarks, surface, self._eyes, self._skin)
             return self._track(frames, on_frame, recording)
 
     def _track(
@@ -112,13 +118,16 @@ class _Surface:
 class _Recording:
     """All that was seen, row by row; `faces` puts it in order."""
 
-    def __init__(self, landmarks: RowStore, surface: _Surface | None, eyes: EyeFrame | None) -> None:
+    def __init__(
+        self, landmarks: RowStore, surface: _Surface | None, eyes: EyeFrame | None, skin: SkinMap | None
+    ) -> None:
         self._landmarks, self._surface, self._eyes = landmarks, surface, eyes
         self._frames, self._owners, self._confidence = array("q"), array("q"), array("f")
         self._tracklets: dict[int, Tracklet] = {}
         self._mouths: dict[int, MouthCollector] = {}
         self._views: dict[int, EyeViews] = {}
         self._partings: list[NDArray[np.float32]] = []
+        self._skins = None if skin is None else SkinCollector(skin)
 
     def add(self, rgb: NDArray[np.uint8], index: int, time: float, cut: bool, traces: list[Trace]) -> None:
         hands = _NO_HANDS if self._surface is None else self._surface.add(rgb, time, cut, traces)
@@ -139,6 +148,9 @@ class _Recording:
         self._partings.append(parting(rgb, landmarks))
         if self._eyes is not None:
             self._views.setdefault(trace.tracklet, EyeViews(self._eyes)).add(rgb, landmarks)
+        if self._skins is not None:
+            row = len(self._owners) - 1
+            self._skins.add(rgb, landmarks, sighting.confidence, trace.tracklet, trace.time, row, hands)
 
     def faces(self, cuts: NDArray[np.bool_]) -> tuple[FaceTrack, ...]:
         kept = {n: t for n, t in self._tracklets.items() if t.confidence >= _DOUBTFUL * t.count}
@@ -167,4 +179,5 @@ class _Recording:
             mouths=reduce(MouthCollector.merge, (self._mouths[n] for n in tracklets)).views,
             eyes=None if self._eyes is None else reduce(EyeViews.merge, (self._views[n] for n in tracklets)).views,
             partings=np.array(self._partings)[rows],
+            views=() if self._skins is None else self._skins.views(rows),
         )

@@ -26,6 +26,7 @@ _NARROWER: Final = 0.5  # share of the gap that lids leave freely; less and less
 _TINY: Final = 1e-4
 _LOWERED: Final = 0.4  # share of the motion of a lower lid that falls: it hardly can, landmarks go down as brows go up
 _SIDEWAYS: Final = 0.3  # share of the motion along the lids: the corners are tied to bone, landmarks drift from there
+_UPPER: Final = 0.88  # share of the upper lid in a blink
 _NEAR: Final = 0.03  # model units between vertices that move as one
 _REACH: Final = 0.05  # model units over which the skin around follows
 
@@ -92,6 +93,28 @@ class LidGuard:
         corrected = offsets.clone()
         corrected[..., :2] += torch.einsum("tic,iv->tvc", correction.flatten(1, 2), self._weights)
         return corrected
+
+    def part(self, offsets: Tensor, vertices: Tensor, open_offsets: Tensor, apart: Tensor) -> Tensor:
+        """Corrects displacements so that the lids part exactly so far.
+
+        Args:
+            offsets: (T, 468, 3) displacement to be corrected, model units.
+            vertices: (T, 468, 3) the source's vertices in model space.
+            open_offsets: (T, 468, 3) displacement with the eye open.
+            apart: (T, 1 or 2) how far the lids are apart, relative to that.
+
+        Returns:
+            (T, 468, 3) offsets; of lids that come nearer the upper one goes most of the way.
+        """
+        margin = (vertices + open_offsets)[:, self._eyes]
+        upper, lower = margin[..., 1:_HALF, 1], margin[..., _HALF + 1 :, 1].flip(-1)
+        change = (apart[..., None] - 1) * (lower - upper).clamp_min(0)
+        still = torch.zeros_like(change[..., :1])
+        up, down = -_UPPER * change, (1 - _UPPER) * change
+        wanted = open_offsets[:, self._eyes].clone()
+        wanted[..., 1] += torch.cat([still, up, still, down.flip(-1)], -1)
+        correction = wanted - offsets[:, self._eyes]
+        return offsets + torch.einsum("tic,iv->tvc", correction.flatten(1, 2), self._weights)
 
 
 def _bounded(change: Tensor) -> Tensor:

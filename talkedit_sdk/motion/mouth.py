@@ -84,13 +84,18 @@ def _cost(name: str) -> float:
 
 class LipGuard:
     """Moves lip vertices so that the inner lips open as they should, never pass through each other, and do not bare the
-    upper teeth beyond what the frame can show."""
+    upper teeth beyond what the frame can show.
 
-    def __init__(self, mean: Tensor) -> None:
+    Args:
+        mean: (468, 3) mean face of the model.
+        reach: model units over which the skin around the lips goes along with a correction.
+    """
+
+    def __init__(self, mean: Tensor, reach: float = 0.06) -> None:
         half = len(LIPS_INNER) // 2
         self._upper = torch.tensor(LIPS_INNER[1:half], device=mean.device)
         self._lower = torch.tensor(LIPS_INNER[half + 1 :][::-1], device=mean.device)
-        self._weights = _spread(mean)
+        self._weights = _spread(mean, reach)
         columns = torch.linspace(-1, 1, half - 1, device=mean.device).abs()
         self._middle = ((1 - columns) / 0.5).clamp(0, 1)
         self._drape = _drape(mean)
@@ -106,11 +111,24 @@ class LipGuard:
         Returns:
             (T, 468, 3) offsets.
         """
-        gap = vertices[:, self._lower, 1] - vertices[:, self._upper, 1]
-        change = offsets[:, self._lower, 1] - offsets[:, self._upper, 1]
+        gap = self.gaps(vertices)
+        change = self.gaps(offsets)
         kept = (1 - held)[:, None] * change - self._seal(gap, offsets, held)
-        allowed = torch.maximum(kept, -gap.clamp_min(0))
-        excess = change - allowed
+        return self._opened(offsets, gap, torch.maximum(kept, -gap.clamp_min(0)))
+
+    def part(self, offsets: Tensor, vertices: Tensor, gaps: Tensor) -> Tensor:
+        """Corrects displacements so that the inner lips come to be `gaps` (T, 9) apart, see `gaps`; the rest as in a
+        call."""
+        gap = self.gaps(vertices)
+        return self._opened(offsets, gap, gaps - gap)
+
+    def gaps(self, points: Tensor) -> Tensor:
+        """(..., 468, 3) vertices or offsets -> (..., 9) vertical distances of the inner lips between the corners."""
+        return points[..., self._lower, 1] - points[..., self._upper, 1]
+
+    def _opened(self, offsets: Tensor, gap: Tensor, allowed: Tensor) -> Tensor:
+        """Offsets that change the gap (T, 9) of the inner lips by what is allowed (T, 9)."""
+        excess = self.gaps(offsets) - allowed
         corrected = offsets.clone()
         corrected[..., 1] += excess @ self._weights
         lifted = -corrected[:, self._upper, 1]
@@ -143,7 +161,7 @@ def _drape(mean: Tensor) -> Tensor:
     return share
 
 
-def _spread(mean: Tensor) -> Tensor:
+def _spread(mean: Tensor, reach: float) -> Tensor:
     """(9, 468) vertical move per unit of excess opening at each pair of inner-lip vertices: half up below, half down
     above.
 
@@ -164,7 +182,7 @@ def _spread(mean: Tensor) -> Tensor:
         near = torch.exp(-0.5 * ((mean[None, :, 0] - columns[:, None]) / width) ** 2)
         lips = mean[list(inner) + list(outer)]
         distance = torch.cdist(mean, lips).min(1).values
-        fade = torch.exp(-0.5 * (distance / 0.06) ** 2) * own_side
+        fade = torch.exp(-0.5 * (distance / reach) ** 2) * own_side
         share = near / near.sum(0, keepdim=True).clamp_min(1e-3)
         side = share * fade
         side[:, contours] = 0  # of the other lip, which may reach over the middle at the corners

@@ -18,7 +18,7 @@ _STILL: Final = 0.02  # pixels
 
 @dataclass(frozen=True)
 class EyeOpening:
-    """An `Opening`. `moved` is (T,), the largest distance of a point of the lids' margins, pixels."""
+    """An `Opening`. `moved` is (T,), the largest distance of a point of the lids' margins or of the iris, pixels."""
 
     eyeball: Eyeball
     rim: Layer
@@ -44,12 +44,15 @@ class EyeMesh:
         self._lower = -self._upper % len(contour)
         self._rim = grid(2, len(contour), True, device)
 
-    def place(self, landmarks: Tensor, offsets: Tensor) -> EyeOpening:
-        """landmarks: (T, 478, 3) pixels of the source; offsets: (T, 468, 3) pixels to the result."""
+    def place(self, landmarks: Tensor, offsets: Tensor, gaze: Tensor | None = None) -> EyeOpening:
+        """landmarks: (T, 478, 3) pixels of the source; offsets: (T, 468, 3) pixels to the result; gaze: (T, 2) by how
+        many of its radii the iris moves right and down in the picture."""
         margin, motion = landmarks[:, self._contour], offsets[:, self._contour]
         result = torch.cat([margin, margin + motion], 1)[..., :2]
         outline = landmarks[:, self._iris[1:], :2]
         across = [(outline[:, i] - outline[:, i + 2]).norm(dim=-1) / 2 for i in (0, 1)]
+        radius = torch.stack(across).mean(0).clamp_min(1)
+        gaze = torch.zeros_like(margin[:, 0, :2]) if gaze is None else radius[:, None] * gaze
         eyeball = Eyeball(
             upper=margin[:, self._upper, :2],
             lower=margin[:, self._lower, :2],
@@ -57,13 +60,14 @@ class EyeMesh:
             lowering=motion[:, self._lower, :2],
             axes=_axes(margin[:, self._upper[-1], :2] - margin[:, 0, :2]),
             centre=landmarks[:, self._iris[0], :2],
-            radius=torch.stack(across).mean(0).clamp_min(1),
+            radius=radius,
+            gaze=gaze,
         )
         return EyeOpening(
             eyeball,
             rim(margin, margin + _RIM * (opposite(margin) - margin) / 2, motion, self._rim),
             reach=torch.stack([result.amin(1), result.amax(1)], 1),
-            moved=motion[..., :2].norm(dim=-1).amax(1),
+            moved=motion[..., :2].norm(dim=-1).amax(1).maximum(gaze.norm(dim=-1)),
         )
 
 

@@ -21,6 +21,8 @@ _NARROWEST: Final = 0.6  # of what the iris is as wide as where a lid uncovers i
 _AROUND: Final = (1.4, 2.2)  # iris radii along the eye from which points go straight up and down, if it reaches so far
 _WHITE: Final = 0.8  # share of the way to the corners that is surely eyeball
 _DEPTH: Final = (0.9, 0.45)  # share of half the gap over which motion dies away: of a lid that lifts, of one that falls
+_LOOSE: Final = (0.9, 1.7)  # what goes along around an iris that moves: iris radii, or moves of it, whichever is more
+_FREE: Final = 0.7  # share of the way from a lid to the middle of the eye from where it goes up and down freely
 _SHUT: Final = (0.7, 0.3)  # gap in iris radii above which the eyeball is seen, and below which there are only lids
 
 
@@ -34,6 +36,7 @@ class Eyeball:
         axes: (T, 2, 2) unit vectors along the eye, from the outer to the inner corner, and down.
         centre: (T, 2) of the iris.
         radius: (T,) of the iris.
+        gaze: (T, 2) by which the iris moves in the picture.
     """
 
     upper: Tensor
@@ -43,6 +46,7 @@ class Eyeball:
     axes: Tensor
     centre: Tensor
     radius: Tensor
+    gaze: Tensor
 
     def __getitem__(self, rows: slice | Tensor) -> Eyeball:
         return Eyeball(*(getattr(self, field.name)[rows] for field in fields(self)))
@@ -68,8 +72,22 @@ class Eyeball:
         aside, level = (place - motion).unbind(-1)
         corners = self._along(self.upper[:, [0, -1]] - self.centre[:, None])[..., 0]
         aside = _beside(aside, y, level, self.radius[:, None], corners)
-        moved = torch.stack([aside, level], -1) - place
+        gaze = self._looking(aside, level, (y - upper) / half)
+        moved = torch.stack([aside, level], -1) - gaze - place
         return torch.einsum("tij,tni->tnj", self.axes, moved).reshape(-1, *size, 2)
+
+    def _looking(self, x: Tensor, y: Tensor, depth: Tensor) -> Tensor:
+        """(T, M, 2) how far what is seen at places (T, M) in the source has moved with the gaze, in the eye's axes: the
+        iris as a whole, what is around it less and less; nothing up and down at the lids. `depth` (T, M) under the
+        upper lid is 2 at the lower one."""
+        if not bool(self.gaze.any()):
+            return torch.zeros(1, 1, 2, device=x.device)
+        gaze, radius = self._along(self.gaze[:, None]), self.radius[:, None]
+        away = (torch.stack([x, y], -1) - gaze).norm(dim=-1) - _EDGE * radius
+        width = (_LOOSE[0] * radius).maximum(_LOOSE[1] * gaze.norm(dim=-1))
+        inside = 1 - (1 - depth).abs().clamp(0, 1)
+        share = 1 - smoothstep(away / width, 0, 1)
+        return gaze * torch.stack([share, share * smoothstep(inside, 0, _FREE)], -1)
 
     def _along(self, vectors: Tensor) -> Tensor:
         """(T, M, 2) in the picture -> (T, M, 2) along the eye and down."""

@@ -56,6 +56,7 @@ class Behind:
         matrix, offset: (T, 2, 2) and (T, 2), from pixels of the frame to pixels of the view.
         skin: (T, K, 2) pixels of the frame around the lips, by which colours are matched.
         scale: (T,) pixels of the view per pixel of the frame.
+        instead: (T,) share by which the view is seen even where the frame shows enough.
     """
 
     parting: Tensor
@@ -65,9 +66,10 @@ class Behind:
     offset: Tensor
     skin: Tensor
     scale: Tensor
+    instead: Tensor
 
     def __getitem__(self, rows: slice | Tensor) -> Behind:
-        names = ("parting", "chosen", "matrix", "offset", "skin", "scale")
+        names = ("parting", "chosen", "matrix", "offset", "skin", "scale", "instead")
         return replace(self, **{name: getattr(self, name)[rows] for name in names})
 
     def look(self, points: Tensor, chin: Tensor) -> Look:
@@ -132,7 +134,8 @@ class Gallery:
         matrix = torch.linalg.inv(turn[:, :2, :2])
         moved = pose.translation[:, :2] + turn[:, :2, 2] * depth[:, None]
         offset = -torch.einsum("tij,tj->ti", matrix, moved)
-        return Behind(parting, self, chosen, matrix, offset, landmarks[:, list(SKIN), :2], 1 / pose.scale)
+        skin, instead = landmarks[:, list(SKIN), :2], torch.zeros_like(pose.scale)
+        return Behind(parting, self, chosen, matrix, offset, skin, 1 / pose.scale, instead)
 
     def costs(self, landmarks: Tensor, offsets: Tensor) -> Tensor:
         """(T, V) how badly each view suits an edit of frames; landmarks (T, 478, 3) and offsets (T, 468, 3), pixels."""
@@ -167,9 +170,11 @@ class _Measures:
 
 
 class TrackMouth:
-    """The mouth of one person through a clip."""
+    """The mouth of one person through a clip. With `instead` one view is seen all the time, not what each frame shows:
+    that belongs to other words."""
 
-    def __init__(self, track: FaceTrack, fit: FaceFit, nobody: Nobody) -> None:
+    def __init__(self, track: FaceTrack, fit: FaceFit, nobody: Nobody, instead: bool = False) -> None:
+        self._instead = float(instead)
         device = fit.neutral.device
         self._gallery = Gallery(track.mouths, nobody.views(fit.neutral), device)
         self._segments = torch.from_numpy(np.array(track.segments)).to(device)
@@ -195,7 +200,8 @@ class TrackMouth:
 
     def behind(self, rows: slice, landmarks: Tensor) -> Behind:
         """What is known of the mouth in these rows of the track, with their landmarks."""
-        return self._gallery.hang(landmarks, self._chosen[rows], self._partings[rows])
+        behind = self._gallery.hang(landmarks, self._chosen[rows], self._partings[rows])
+        return replace(behind, instead=torch.full_like(behind.instead, self._instead))
 
 
 def _colour_at(pictures: Tensor, points: Tensor) -> Tensor:

@@ -117,7 +117,7 @@ class MouthMesh:
         there = behind.look(within, landmarks[:, CHIN, :2] + aside)
         gap = torch.einsum("tj,tnj->tn", down, (lower - upper)[..., :2]) / height[:, None]
         unit = behind.scale * height
-        mixture = _mixture(seen / height, there / unit, own.gap / height, gap.clamp_min(0))
+        mixture = _mixture(seen / height, there / unit, own.gap / height, gap.clamp_min(0), behind.instead)
         attributes = torch.cat([seen.source - points, there.source - points, mixture], -1)
         interior = Layer(result.flatten(1, 2), attributes.flatten(1, 2), self._interior)
         return MouthOpening(interior, self._lip_rim(landmarks, offsets, _LIP_RIM * height[:, None, None]), behind)
@@ -165,13 +165,14 @@ def _fleshed(colour: Tensor, lips: Tensor, values: Tensor) -> Tensor:
     return colour + dark * (throat - colour)
 
 
-def _mixture(seen: Look, there: Look, before: Tensor, gap: Tensor) -> Tensor:
+def _mixture(seen: Look, there: Look, before: Tensor, gap: Tensor, instead: Tensor) -> Tensor:
     """What `MouthOpening` wants to know: (T, R, C, 7). All lengths in face heights.
 
     Args:
         seen, there: what the frame and what the view shows.
         before: (T,) gap between the lips in the frame.
         gap: (T, C) in the result.
+        instead: (T,) share by which the view is seen anyway.
     """
     before, gap = before[:, None, None], gap[:, None]
     wide = gap[..., _MIDDLE].mean(-1, keepdim=True)
@@ -196,7 +197,8 @@ def _mixture(seen: Look, there: Look, before: Tensor, gap: Tensor) -> Tensor:
     own, view = (light * (1 - _DIM * beside * out) for light, out in zip((own, view), drawn_out, strict=True))
     gums = [out * (1 - beside) for out in drawn_out]
     dark = [_HOLLOW * parted * smoothstep(look.parted, *_PARTED) * apart for look in (seen, there)]
-    return torch.stack([share * apart, own, gums[0], dark[0], view, gums[1], dark[1]], -1)
+    share = torch.lerp(share * apart, torch.ones_like(share), instead[:, None, None])
+    return torch.stack([share, own, gums[0], dark[0], view, gums[1], dark[1]], -1)
 
 
 def _lit(look: Look) -> Tensor:

@@ -14,6 +14,7 @@ from talkedit_sdk.render.layer import Opening
 from talkedit_sdk.render.nobody import Nobody
 from talkedit_sdk.render.rasterizer import make_rasterizer
 from talkedit_sdk.render.sheet import Placement, Sheet
+from talkedit_sdk.render.tint import tint
 
 STILL: Final = 0.02
 """Pixels; what moves less keeps its own value to the bit."""
@@ -33,27 +34,36 @@ class Renderer:
         self._rasterizer = make_rasterizer(model.device)
 
     def place(
-        self, landmarks: Tensor, offsets: Tensor, jaw: Tensor | None = None, behind: Behind | None = None
+        self,
+        landmarks: Tensor,
+        offsets: Tensor,
+        jaw: Tensor | None = None,
+        behind: Behind | None = None,
+        tinted: Tensor | None = None,
+        gaze: Tensor | None = None,
     ) -> Placement:
         """See `Sheet.place`."""
-        return self.sheet.place(landmarks, offsets, jaw, behind)
+        return self.sheet.place(landmarks, offsets, jaw, behind, tinted, gaze)
 
-    def draw(self, frames: Tensor, placement: Placement) -> Tensor:
+    def draw(self, frames: Tensor, placement: Placement, gain: Tensor | None = None) -> Tensor:
         """Draws one face into each frame.
 
         Args:
             frames: (B, H, W, 3) uint8 RGB.
             placement: of the B frames.
+            gain: (B, N, N, 3) of the skin, see `tint`; wants a placement that can be tinted.
 
         Returns:
             (B, H, W, 3) uint8; the very same tensor where nothing moves.
         """
         canvas = Canvas(frames, self._rasterizer)
         window = window_around(placement.skin.vertices, canvas.bounds)
-        if float(placement.moved.max()) < STILL or window is None:
+        if window is None or (gain is None and float(placement.moved.max()) < STILL):
             return frames
-        shift, covered = placement.skin.drawn(canvas, window)
-        picture = canvas.sample(shift, window)
+        values, covered = placement.skin.drawn(canvas, window)
+        picture = canvas.sample(values[..., :2], window)
+        if gain is not None:
+            tint(picture, values[..., 2:], gain)
         for opening in placement.openings:
             _fill(canvas, opening, picture, covered, window)
         top, bottom, left, right = window

@@ -38,7 +38,9 @@ _ROOM: Final = 2.0  # reach on top of that, relative to the motion, so that a sk
 
 @dataclass(frozen=True)
 class Placement:
-    """Everything to draw in a batch of frames. `moved` is (T,), the largest distance of a vertex, pixels."""
+    """Everything to draw in a batch of frames. `moved` is (T,), the largest distance of a vertex, pixels. Of skin that
+    can be tinted, the third to fifth attribute are the places that `tint` asks for.
+    """
 
     skin: Layer
     openings: tuple[Opening, ...]
@@ -54,6 +56,7 @@ class Sheet:
     def __init__(self, model: FaceModel, nobody: Nobody) -> None:
         device = model.device
         self._oval = torch.tensor(OVAL, device=device)
+        self._uv = torch.cat([model.uv, *[model.uv[self._oval]] * len(_SKIRT)])
         self._eyes = [EyeMesh(EYE_RIGHT, IRIS_RIGHT, device), EyeMesh(EYE_LEFT, IRIS_LEFT, device)]
         self._mouth = MouthMesh(device)
         self._nobody = Gallery((), nobody.views(model.mean), device)
@@ -64,7 +67,13 @@ class Sheet:
         self._skin = torch.cat([model.triangles.long(), torch.tensor(bands, device=device)]).int()
 
     def place(
-        self, landmarks: Tensor, offsets: Tensor, jaw: Tensor | None = None, behind: Behind | None = None
+        self,
+        landmarks: Tensor,
+        offsets: Tensor,
+        jaw: Tensor | None = None,
+        behind: Behind | None = None,
+        tinted: Tensor | None = None,
+        gaze: Tensor | None = None,
     ) -> Placement:
         """Meshes of T frames.
 
@@ -75,19 +84,29 @@ class Sheet:
             chin's
                 own offset, which is wrong where its skin alone is pulled up.
             behind: what is known of the mouth beyond these frames; by default a mouth of nobody.
+            tinted: (T, 468) in [0, 1], how much of a tint each vertex takes; None where there will be no tint.
+            gaze: (T, 2) by how many of their radii the irises move right and down; None where they look as they do.
         """
         face = landmarks[:, :VERTICES]
         height = (face[:, CHIN, :2] - face[:, FOREHEAD, :2]).norm(dim=-1)
         around, motion = self._skirt(face, offsets, height)
         result = torch.cat([face + offsets, around + motion], 1)
         shift = -torch.cat([offsets, motion], 1)[..., :2]
-        skin = Layer(result, shift.contiguous(), self._skin)
-        openings: list[Opening] = [eye.place(landmarks, offsets) for eye in self._eyes]
+        attributes = shift.contiguous() if tinted is None else torch.cat([shift, self._places(tinted)], -1)
+        skin = Layer(result, attributes, self._skin)
+        eyes = [eye.place(landmarks, offsets, gaze) for eye in self._eyes]
+        openings: list[Opening] = [*eyes]
         bone = offsets[:, CHIN] if jaw is None else jaw
         if behind is None:
             behind = self._nobody.hang(landmarks)
         openings.append(self._mouth.place(landmarks, offsets, bone, height, behind))
-        return Placement(skin, tuple(openings), shift.norm(dim=-1).amax(1))
+        moved = torch.stack([shift.norm(dim=-1).amax(1), *(eye.moved for eye in eyes)]).amax(0)
+        return Placement(skin, tuple(openings), moved)
+
+    def _places(self, tinted: Tensor) -> Tensor:
+        """(T, 468) -> (T, V, 3) u, v and how much of a tint each vertex takes, the skirt nothing."""
+        share = torch.nn.functional.pad(tinted, (0, len(self._uv) - VERTICES))
+        return torch.cat([self._uv.expand(len(tinted), -1, -1), share[..., None]], -1)
 
     def _skirt(self, face: Tensor, offsets: Tensor, height: Tensor) -> tuple[Tensor, Tensor]:
         outline, motion = face[:, self._oval], offsets[:, self._oval]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import cv2
@@ -29,14 +30,24 @@ class TexelMap:
     """
 
     def __init__(self, model: FaceModel, side: int = TEXELS) -> None:
-        uv, triangles = model.uv.cpu().numpy(), model.triangles.cpu().numpy()
+        uv, triangles, vertices = self._layout(model)
         points = np.concatenate([uv * side - 0.5, np.zeros_like(uv[:, :1])], 1)
         fragments = NumbaRasterizer().rasterize(points[None].astype(np.float32), triangles, (side, side))
         face = fragments.face_index[0]
         self.side = side
         self.inside: NDArray[np.bool_] = face >= 0
-        self.corners: NDArray[np.int64] = triangles[face[self.inside]].astype(np.int64)
+        self.corners: NDArray[np.int64] = vertices[triangles[face[self.inside]]]
         self.weights: NDArray[np.float32] = fragments.barycentric[0][self.inside]
+
+    def _layout(self, model: FaceModel) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]]:
+        """Places (P, 2) of points in the texture, in [0, 1], triangles (F, 3) between them, and which vertex of the
+        face each of them is (P,)."""
+        return model.uv.cpu().numpy(), model.triangles.cpu().numpy(), np.arange(VERTICES)
+
+    def _shrink(self, extent: float) -> float:
+        """How many pixels of a face that extends over so many of them are averaged to one before it is sampled, 1 or
+        more."""
+        return max(1, int(extent / self.side))
 
     def spread(self, values: NDArray[Any]) -> NDArray[Any]:
         """(..., V, C) values of the vertices -> (..., S, C) of the texels."""
@@ -62,14 +73,13 @@ class TexelMap:
         """
         points = landmarks[:VERTICES, :2].astype(np.float32)
         low, high = points.min(0), points.max(0)
-        shrink = max(1, int((high - low).max() / self.side))
-        (left, width), (top, height) = (
-            _extent(int(low[axis]), int(high[axis]), rgb.shape[1 - axis], shrink) for axis in (0, 1)
-        )
-        part = rgb[top : top + height * shrink, left : left + width * shrink]
+        shrink = self._shrink(float((high - low).max()))
+        first, size = _extent(low, high, np.array(rgb.shape[1::-1]), math.ceil(shrink))
+        part = rgb[first[1] : first[1] + size[1], first[0] : first[0] + size[0]]
         if shrink > 1:
+            width, height = (max(1, int(length / shrink)) for length in size)
             part = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-        points = (points - np.array([left, top], np.float32) - (shrink - 1) / 2) / shrink
+        points = (points - first + 0.5) / (size / part.shape[1::-1]).astype(np.float32) - 0.5
         where = np.zeros((self.side, self.side, 2), np.float32)
         where[self.inside] = self.spread(points)
         texture = cv2.remap(part, where[..., 0], where[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -77,7 +87,10 @@ class TexelMap:
         return np.asarray(texture, np.uint8)
 
 
-def _extent(low: int, high: int, limit: int, shrink: int) -> tuple[int, int]:
-    """First pixel and length, in blocks of `shrink` pixels, of what is needed of a side of `limit` pixels."""
-    first = max(0, min(low - shrink, limit - shrink))
-    return first, max(1, (min(limit, high + 2 * shrink) - first) // shrink)
+def _extent(
+    low: NDArray[np.float32], high: NDArray[np.float32], limits: NDArray[np.int64], block: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """First pixel (2,) and number of pixels (2,) that are needed of a picture, x and y, in whole blocks."""
+    first = np.minimum(low.astype(np.int64) - block, limits - block).clip(0)
+    size = (np.minimum(limits, high.astype(np.int64) + 2 * block) - first) // block * block
+    return first, np.minimum(size.clip(block), limits)

@@ -13,6 +13,8 @@ HEADINGS: Final = (
     "# talkedit rim finder",
     "# talkedit mouth of nobody",
     "# talkedit motion editor",
+    "# talkedit texture editor",
+    "# talkedit speech driver",
 )
 """Of the sections, in their order."""
 _FRONT_MATTER: Final = """\

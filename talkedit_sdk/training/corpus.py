@@ -1,7 +1,8 @@
 """Who acts what: labelled and unlabelled footage for the motion editor, as coefficients over time.
 
-Three layouts are read: a manifest (CSV with columns file, person, emotion, level), the folders of MEAD
-(`M003/video/front/happy/level_2/001.mp4`), and a folder with an `index.csv` as `talkedit train face` takes it.
+Four layouts are read: a manifest (CSV with columns file, person, emotion, level), the folders of MEAD
+(`M003/video/front/happy/level_2/001.mp4`), the file names of RAVDESS (`01-01-05-02-01-02-12.mp4`), and a folder with an
+`index.csv` as `talkedit train face` takes it.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ from talkedit_sdk.video.source import open_source
 _MAX_MANIFEST: Final = 64 * 2**20
 _SEEN: Final = 0.5  # visibility above which a frame is learned from
 _MEAD: Final = re.compile(r"level_([123])")
+_RAVDESS: Final = re.compile(r"\d\d-\d\d-(0[1-8])-(0[12])-\d\d-\d\d-(\d\d)")
+_RAVDESS_EMOTIONS: Final = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 _STRONGEST: Final = 3.0
 
 
@@ -59,13 +62,24 @@ class Performance:
     gaps: Tensor
 
 
+@dataclass(frozen=True)
+class Stretch:
+    """One uninterrupted stretch of a take as it was filmed: coefficients (T, 52), inner-lip gaps (T, 5), and seconds
+    from the first picture (T,)."""
+
+    take: Take
+    coefficients: Tensor
+    gaps: Tensor
+    times: Tensor
+
+
 def strength_of(level: float) -> float:
     """MEAD's levels 1 (weak), 2 and 3 (strong) -> share of a full expression."""
     return 0.1 + 0.3 * level
 
 
 def list_takes(data: Path) -> list[Take]:
-    """Takes of a manifest, a MEAD folder, or a folder with an index.
+    """Takes of a manifest, a MEAD or RAVDESS folder, or a folder with an index.
 
     Raises:
         OptionError: there is nothing to learn from, or a row of the manifest makes no sense.
@@ -132,6 +146,11 @@ def _index(folder: Path) -> list[Take]:
 def _folders(folder: Path) -> list[Take]:
     takes = []
     for path in sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES):
+        named = _RAVDESS.fullmatch(path.stem)
+        if named:
+            acted = Emotion.parse(_RAVDESS_EMOTIONS[int(named[1]) - 1])
+            takes.append(Take(path, f"Actor_{named[3]}", "train", acted, strength_of(1 + float(named[2]))))
+            continue
         parts = path.relative_to(folder).parts
         level = _MEAD.fullmatch(parts[-2]) if len(parts) > 3 else None
         emotion = Emotion.parse(parts[-3]) if level else None
@@ -149,6 +168,14 @@ def named_emotion(words: str) -> Emotion | None:
 
 
 def read_performances(takes: list[Take], model: FaceModel, tracker: Tracker, cache: Path) -> Iterator[Performance]:
+    """What `read_stretches` finds, at `windows.RATE`."""
+    for stretch in read_stretches(takes, model, tracker, cache):
+        even = even_times(stretch.times)
+        beta, gaps = (interpolate(values, stretch.times, even) for values in (stretch.coefficients, stretch.gaps))
+        yield Performance(stretch.take, beta, gaps)
+
+
+def read_stretches(takes: list[Take], model: FaceModel, tracker: Tracker, cache: Path) -> Iterator[Stretch]:
     """Tracks and fits the largest face of every take; what was done before is read from `cache`."""
     cache.mkdir(parents=True, exist_ok=True)
     version = hashlib.sha256(model.expression.numpy().tobytes()).hexdigest()
@@ -160,10 +187,7 @@ def read_performances(takes: list[Take], model: FaceModel, tracker: Tracker, cac
         beta, gaps, times, segments = (torch.from_numpy(arrays[n]) for n in ("beta", "gaps", "times", "segments"))
         for label in sorted(set(segments.tolist())):
             rows = segments == label
-            even = even_times(times[rows])
-            yield Performance(
-                take, interpolate(beta[rows], times[rows], even), interpolate(gaps[rows], times[rows], even)
-            )
+            yield Stretch(take, beta[rows], gaps[rows], times[rows])
 
 
 def _measure(path: Path, model: FaceModel, tracker: Tracker) -> dict[str, NDArray[Any]]:

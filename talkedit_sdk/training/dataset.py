@@ -30,11 +30,13 @@ Arrays: TypeAlias = dict[str, NDArray[Any]]
 
 @dataclass(frozen=True)
 class Item:
-    """One file to learn from. `person` groups files, `role` says whether weights may be trained on it (`train`)."""
+    """One file to learn from. `person` groups files, `role` says whether weights may be trained on it (`train`),
+    `expression` what it shows, in words, if anybody said so."""
 
     path: Path
     person: str
     role: str = "train"
+    expression: str = ""
 
 
 def list_items(data: Path) -> list[Item]:
@@ -48,7 +50,10 @@ def list_items(data: Path) -> list[Item]:
     if index.is_file():
         with index.open(newline="", encoding="utf-8") as file:
             rows = [row for row in csv.DictReader(file) if row.get("file") and row.get("tier", "core") == "core"]
-        items = [Item(data / row["file"], row.get("person") or row["file"], row.get("role") or "train") for row in rows]
+        items = [
+            Item(data / r["file"], r.get("person") or r["file"], r.get("role") or "train", r.get("expression") or "")
+            for r in rows
+        ]
     else:
         paths = sorted(path for path in data.rglob("*") if path.suffix.lower() in SUFFIXES)
         items = [Item(path, path.stem) for path in paths]

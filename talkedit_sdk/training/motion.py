@@ -34,9 +34,9 @@ _MEASURED: Final = 128  # windows
 _MOSTLY: Final = 0.9  # share from which a target counts as that emotion
 
 
-def held_out(person: str) -> bool:
+def held_out(person: str, one_in: int = _HELD_OUT) -> bool:
     """Whether a person is kept for measuring, going by the name alone."""
-    return int(hashlib.sha256(person.encode()).hexdigest(), 16) % _HELD_OUT == 0
+    return int(hashlib.sha256(person.encode()).hexdigest(), 16) % one_in == 0
 
 
 def train_motion(

@@ -1,4 +1,4 @@
-"""The sound of the source: copied packet by packet, re-encoded only where the output container forces it."""
+"""The sound of the source or of another file: copied packet by packet, re-encoded only where it has to be."""
 
 from __future__ import annotations
 
@@ -29,13 +29,16 @@ _AAC_BITS_PER_CHANNEL = 96_000
 class AudioTracks:
     """Moves all sound of `source` into `output`, in step with the pictures.
 
-    origin: seconds of the source that become 0 in the output.
+    origin: seconds of the source that become 0 in the output. most: how many sound tracks are moved, the first ones;
+    None for all.
     """
 
-    def __init__(self, source: InputContainer, output: OutputContainer, origin: Fraction) -> None:
+    def __init__(
+        self, source: InputContainer, output: OutputContainer, origin: Fraction, most: int | None = None
+    ) -> None:
         self._tracks: dict[int, _Copy | _Recode] = {}
         notes = []
-        for number, stream in enumerate(source.streams.audio, start=1):
+        for number, stream in enumerate(source.streams.audio[:most], start=1):
             track, note = _add_track(stream, output, origin, number)
             if track is not None:
                 self._tracks[stream.index] = track

@@ -45,7 +45,7 @@ def open_source(video: str | os.PathLike[str] | Iterable[NDArray[np.uint8]], fps
         return PhotoSource(path) if is_photo(path) else VideoFile(path)
     if not isinstance(video, Iterable) or isinstance(video, (bytes, bytearray)):
         raise OptionError(f"The video must be a path or frames, not {type(video).__name__}.")
-    rate = _checked_rate(fps)
+    rate = checked_rate(fps)
     if isinstance(video, np.ndarray):
         if video.ndim != 4:
             raise UnreadableInputError(f"An array of frames must be (T, H, W, 3), not {video.shape}.")
@@ -146,7 +146,12 @@ def _frames_info(count: int, shape: tuple[int, ...] | None, fps: Fraction) -> Vi
     return VideoInfo(None, "frames", shape[1], shape[0], fps, frame_count=count, duration=duration)
 
 
-def _checked_rate(fps: float | None) -> Fraction:
+def checked_rate(fps: float | None) -> Fraction:
+    """Frames a second, 25 if not given.
+
+    Raises:
+        OptionError: out of range.
+    """
     if fps is None:
         return DEFAULT_FPS
     if not math.isfinite(fps) or not 0 < fps <= _MAX_FPS:

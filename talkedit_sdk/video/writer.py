@@ -6,6 +6,8 @@ import contextlib
 import os
 from collections.abc import Mapping
 from contextlib import ExitStack
+from fractions import Fraction
+from pathlib import Path
 from types import TracebackType
 
 import av
@@ -20,9 +22,9 @@ from talkedit_sdk.provenance import xmp_box
 from talkedit_sdk.signing import Signer
 from talkedit_sdk.video.audio import AudioTracks
 from talkedit_sdk.video.colour import Colour, YuvWriter
-from talkedit_sdk.video.container import open_container
+from talkedit_sdk.video.container import check_input, open_container
 from talkedit_sdk.video.decode import read_track
-from talkedit_sdk.video.output import VIDEO_FORMATS, check_output, explaining, replacing
+from talkedit_sdk.video.output import VIDEO_FORMATS, check_output, check_target, explaining, replacing
 from talkedit_sdk.video.types import Frame, FrameSource
 
 ENCODER_OPTIONS = {"preset": "veryfast", "crf": "17", "bf": "0"}
@@ -46,7 +48,8 @@ class VideoWriter:
     The file appears when the block ends well. When it ends by an exception, nothing is left, and a file that was there
     before is untouched.
 
-    path: see `check_output`. metadata: tags to write, such as "comment", "description" or any other name; those of
+    path: see `check_output`. sound: file whose first sound track goes with the pictures instead of that of `source`,
+    both beginning together. metadata: tags to write, such as "comment", "description" or any other name; those of
     `disclosure` go into XMP too, where the format has it. signer: signs the file when it is finished.
 
     Raises:
@@ -59,9 +62,13 @@ class VideoWriter:
         source: FrameSource,
         metadata: Mapping[str, str] | None = None,
         signer: Signer | None = None,
+        sound: Path | None = None,
     ) -> None:
         self._info = source.info
         self._target = check_output(path, self._info)
+        self._sound = None if sound is None else check_input(sound)
+        if self._sound is not None:
+            check_target(self._target, self._sound)
         self._metadata = dict(metadata or {})
         self._signer = signer
         self._notes: list[str] = []
@@ -124,14 +131,20 @@ class VideoWriter:
         self._audio: AudioTracks | None = None
         if info.kind == "video" and info.path is not None:
             track = read_track(info.path)
-            self._time_base, self._start, self._end = track.time_base, track.start, track.end
+            self._time_base = track.time_base
             colour = Colour() if track.colour.hdr else track.colour
             source = stack.enter_context(open_container(info.path))
-            self._audio = AudioTracks(source, self._output, track.origin * track.time_base)
-            self._notes += self._audio.notes
+            if self._sound is None:
+                self._start, self._end = track.start, track.end
+                self._audio = AudioTracks(source, self._output, track.origin * track.time_base)
             self._output.metadata.update(
                 {key: source.metadata[key] for key in _KEPT_METADATA if key in source.metadata}
             )
+        if self._sound is not None:
+            source = stack.enter_context(open_container(self._sound))
+            self._audio = AudioTracks(source, self._output, Fraction(source.start_time or 0, av.time_base), most=1)
+        if self._audio is not None:
+            self._notes += self._audio.notes
         self._output.metadata.update(self._metadata)
         context = self._stream.codec_context
         context.width, context.height = info.width + info.width % 2, info.height + info.height % 2

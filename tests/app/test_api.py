@@ -25,15 +25,15 @@ def send(path: Path):
     return gradio_client.handle_file(str(path))
 
 
-def test_only_the_three_endpoints_are_public_and_all_are_documented(client):
+def test_only_the_endpoints_are_public_and_all_are_documented(client):
     told = client.view_api(return_format="dict", print_info=False)
-    assert set(told["named_endpoints"]) == {"/edit", "/preview", "/faces"}
+    assert set(told["named_endpoints"]) == {"/edit", "/speak", "/preview", "/faces"}
     assert told["unnamed_endpoints"] == {}
     edit = told["named_endpoints"]["/edit"]
     types = {p["parameter_name"]: p["python_type"]["type"] for p in edit["parameters"]}
     assert types["video"] == "filepath"
     assert types["emotion"] == "str"
-    assert types["intensity"] == types["mouth_weight"] == "float"
+    assert types["intensity"] == types["mouth_weight"] == types["detail"] == "float"
     assert [r["python_type"]["type"] for r in edit["returns"]] == ["filepath", "dict(str, Any)"]
 
 
@@ -56,6 +56,31 @@ def test_edit_a_photo_with_everybody(client, two):
     changed = np.abs(before - after).max(2) > 0
     assert changed[:, :480].any()
     assert changed[:, 480:].any()
+
+
+def test_speak(client, two, talking):
+    path, report = client.predict(send(two), send(talking), emotion="happy", intensity=0.8, api_name="/speak")
+    info = probe(path)
+    assert Path(path).name == "two.talk.mp4"
+    assert info.audio_codecs
+    assert info.duration == pytest.approx(1, abs=0.1)
+    assert report["frames"] == report["edited_frames"] == info.frame_count
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({}, "write a sentence"),
+        ({"text": "a" * 2000}, "2000 characters"),
+        ({"text": "Hello", "emotion": "hapy"}, "hapy"),
+        ({"head": 9}, "head"),
+        ({"blinks": 99}, "blink"),
+    ],
+)
+def test_mistakes_in_speaking_are_told(client, two, talking, arguments, message):
+    sound = {} if "text" in arguments or not arguments else {"audio": send(talking)}
+    with pytest.raises(gradio_client.exceptions.AppError, match=message):
+        client.predict(face=send(two), **sound, **arguments, api_name="/speak")
 
 
 def test_faces(client, two):
@@ -125,7 +150,7 @@ def test_files_of_the_server_cannot_be_named(app, path, meta):
 def test_edit_is_a_tool_of_the_mcp_server(app):
     pytest.importorskip("mcp", reason="the MCP server needs the extra: pip install talkedit[mcp]")
     tools = {tool["name"]: tool for tool in json.load(urllib.request.urlopen(f"{app}gradio_api/mcp/schema"))}
-    assert {"edit", "preview", "faces"} <= set(tools)
+    assert {"edit", "speak", "preview", "faces"} <= set(tools)
     properties = tools["edit"]["inputSchema"]["properties"]
     assert properties["video"]["description"].startswith("The video")
     assert "happy:0.7,sad:0.3" in properties["emotion"]["description"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import wave
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,16 @@ def changing(page: Any, selector: str = PREVIEW, attribute: str = "src") -> Iter
     page.wait_for_function(
         "([s, a, b]) => document.querySelector(s)?.getAttribute(a) !== b", arg=[selector, attribute, before]
     )
+
+
+@pytest.fixture(scope="module")
+def hum(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two seconds of a low tone."""
+    path = tmp_path_factory.mktemp("hum") / "hum.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, 16000, 0, "NONE", ""))
+        file.writeframes(b"".join((9000 * (n // 60 % 2)).to_bytes(2, "little") for n in range(32000)))
+    return path
 
 
 @pytest.fixture
@@ -302,6 +313,40 @@ def test_webcam(visit):
     page.click('#video [title="stop recording"]')
     page.wait_for_selector("#notice [role=alert]")
     assert "No face was found" in page.inner_text("#notice")
+
+
+def test_a_photo_talks(visit, two, hum):
+    page = visit()
+    page.click('button[role=tab]:has-text("Make a face talk")')
+    page.click("#talk")
+    page.wait_for_selector("#talk-notice [role=alert]")
+    assert "no face yet" in page.inner_text("#talk-notice")
+    page.set_input_files("#talk-photo input[type=file]", str(two))
+    page.set_input_files("#talk-audio input[type=file]", str(hum))
+    page.wait_for_selector("#talk-audio #waveform")
+    page.click('#talk-emotion label:has-text("Happy")')
+    for _ in range(2):  # the uploads outlive what was made of them
+        page.click("#talk")
+        page.wait_for_selector("#talk-bar progress")
+        page.wait_for_selector("#film video")
+        page.wait_for_function("document.querySelector('#film video').readyState >= 2")
+        assert not page.is_visible("#talk-notice")
+    with page.expect_download() as download:
+        page.click("#download-talk")
+    assert download.value.suggested_filename == "two.talk.mp4"
+
+
+def test_talking_is_called_off(visit, two, hum):
+    page = visit(PHONE, "dark")
+    page.click('button[role=tab]:has-text("Make a face talk")')
+    page.set_input_files("#talk-photo input[type=file]", str(two))
+    page.set_input_files("#talk-audio input[type=file]", str(hum))
+    page.wait_for_selector("#talk-audio #waveform")
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    page.click("#talk")
+    page.click("#talk-cancel")
+    page.wait_for_selector("#talk-notice .te-cancelled")
+    assert page.is_visible("#talk")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -52,6 +52,7 @@ def test_a_photo_has_one_moment():
         ({"intensity": 2}, "outside 0 to 1.5"),
         ({"intensity": None}, "intensity is a number"),
         ({"mouth_weight": 1.2}, "mouth_weight"),
+        ({"detail": -0.1}, "detail"),
         ({"begin": -1}, "would end before it begins"),
         ({"begin": float("nan")}, "would end before it begins"),
         ({"begin": 3, "end": 3}, "would end before it begins"),

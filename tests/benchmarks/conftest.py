@@ -64,6 +64,31 @@ def quality() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
+def lips() -> ModuleType:
+    return load("lips")
+
+
+@pytest.fixture(scope="session")
+def people() -> ModuleType:
+    return load("people")
+
+
+@pytest.fixture(scope="session")
+def speech_baselines() -> ModuleType:
+    return load("speech_baselines")
+
+
+@pytest.fixture(scope="session")
+def texture() -> ModuleType:
+    return load("texture")
+
+
+@pytest.fixture(scope="session")
+def texture_clips() -> ModuleType:
+    return load("texture_clips")
+
+
+@pytest.fixture(scope="session")
 def face() -> NDArray[Any]:
     """(478, 3) a still face, 200 pixels high, in the middle of a picture of 400."""
     points = np.zeros((LANDMARKS, 3))

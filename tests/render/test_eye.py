@@ -157,3 +157,26 @@ def test_shifts_are_finite_whatever_the_landmarks(contour):
     assert torch.isfinite(opening.eyeball.shift((0, 40, 0, 40))).all()
     some = opening[torch.tensor([3, 7])]
     assert torch.equal(some.eyeball.shift((0, 40, 0, 40)), opening.eyeball.shift((0, 40, 0, 40))[[3, 7]])
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.4])
+def test_the_iris_moves_with_the_gaze_and_the_corners_keep_still(mesh, angle):
+    picture, landmarks = drawn_eye(angle)
+    canvas = Canvas(torch.from_numpy(picture)[None], make_rasterizer(torch.device("cpu")))
+    still, moved = (
+        mesh.place(landmarks, moved_not(landmarks), gaze).inside(
+            canvas, canvas.bounds, torch.zeros(1, SIDE, SIDE, 3), torch.zeros(1, SIDE, SIDE, 1)
+        )[0][0, ..., 0]
+        for gaze in (None, torch.tensor([[0.4, 0.0]]))
+    )
+    y, x = np.mgrid[:SIDE, :SIDE]
+    dark = [((picture_ < (INK + WHITE) / 2) & (picture_ != SKIN)).numpy() for picture_ in (still, moved)]
+    went = [[axis[inside].mean() for axis in (x, y)] for inside in dark]
+    assert went[1][0] - went[0][0] == pytest.approx(0.4 * IRIS, abs=1.2)
+    corner = CENTRE + 0.95 * WIDE * np.array([np.cos(angle), np.sin(angle)])
+    area = tuple(slice(int(c) - 2, int(c) + 3) for c in corner[::-1])
+    assert torch.equal(still[area], moved[area])
+
+
+def moved_not(landmarks):
+    return torch.zeros(len(landmarks), VERTICES, 3)

@@ -7,11 +7,14 @@ import pytest
 
 from talkedit_sdk.errors import WeightsError
 from talkedit_sdk.hub import EMBEDDED
-from talkedit_sdk.training import face, glasses, motion, mouth
+from talkedit_sdk.training import face, glasses, motion, mouth, speech, texture
 from talkedit_sdk.training.card import HEADINGS, write_section
 
-FACE, GLASSES, MOUTH, MOTION = HEADINGS
-TEMPLATES = {FACE: face.SECTION, GLASSES: glasses.SECTION, MOUTH: mouth.SECTION, MOTION: motion.SECTION}
+FACE, GLASSES, MOUTH, MOTION, TEXTURE, SPEECH = HEADINGS
+TEMPLATES = {
+    FACE: face.SECTION, GLASSES: glasses.SECTION, MOUTH: mouth.SECTION, MOTION: motion.SECTION,
+    TEXTURE: texture.SECTION, SPEECH: speech.SECTION,
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -27,11 +30,11 @@ def card(tmp_path):
 
 
 def test_the_sections_are_in_order_whichever_comes_first(card):
-    text = card(*(f"{heading}\n\nAbout it.\n" for heading in (MOUTH, MOTION, FACE, GLASSES)))
+    text = card(*(f"{heading}\n\nAbout it.\n" for heading in (SPEECH, MOUTH, MOTION, FACE, TEXTURE, GLASSES)))
     assert text.startswith("---\nlicense: apache-2.0\n")
     assert text.count("---\n") == 2
     assert [line for line in text.splitlines() if line.startswith("# ")] == list(HEADINGS)
-    assert text.endswith(f"\n\n{MOTION}\n\nAbout it.\n")
+    assert text.endswith(f"\n\n{SPEECH}\n\nAbout it.\n")
 
 
 def test_a_section_takes_the_place_of_its_own_and_of_no_other(tmp_path, card):

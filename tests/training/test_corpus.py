@@ -95,3 +95,11 @@ def test_footage_becomes_coefficients_once(talk, model, tmp_path, monkeypatch):
     monkeypatch.setattr(FaceMeshTracker, "track", lambda *_: pytest.fail("tracked again"))
     (again,) = read_performances(takes, model, FaceMeshTracker(), tmp_path / "cache")
     assert torch.equal(again.coefficients, found.coefficients)
+
+
+def test_file_names_as_in_ravdess(tmp_path):
+    for name in ("Actor_12/01-01-05-02-01-02-12.mp4", "Actor_01/01-01-02-01-01-01-01.mp4"):
+        touch(tmp_path / name)
+    calm, angry = list_takes(tmp_path)
+    assert (calm.person, calm.emotion.label, calm.strength) == ("Actor_01", "neutral", pytest.approx(strength_of(2)))
+    assert (angry.person, angry.emotion.label, angry.strength) == ("Actor_12", "angry", pytest.approx(strength_of(3)))
