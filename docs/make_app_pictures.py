@@ -2,8 +2,9 @@
 
 python docs/make_app_pictures.py
 
-It starts the app and drives it in headless Chromium. The page asks for the fonts Inter and Palatino and
-takes what the machine has instead; the pictures here were taken with Debian's fonts-inter and fonts-urw-base35.
+It starts the app and drives it in headless Chromium; eSpeak NG reads what the photo says. The page asks for the fonts
+Inter and Palatino and takes what the machine has instead; the pictures here were taken with Debian's fonts-inter and
+fonts-urw-base35.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ try:
     from PIL import Image
     from playwright.sync_api import FloatRect, Locator, Page, sync_playwright
 
-    from talkedit_sdk.app import build, launch_options
+    from talkedit_sdk.app import build, launch_options, texts
     from talkedit_sdk.app.limits import Limits
+    from talkedit_sdk.speech.text import available
+    from talkedit_sdk.video.source import open_source
 except ModuleNotFoundError as error:
     sys.exit(f"The pictures need {error.name}: run make browser, which installs all of it into .venv.")
 
@@ -32,6 +35,7 @@ RATE = 12
 DESK, PHONE = {"width": 1280, "height": 2400}, {"width": 390, "height": 844}
 """The desk holds the whole page, as taking what lies outside of the window would break off a drag."""
 MARGIN = 12
+EXAMPLE = ROOT / "examples" / "talk.mp4"
 PREVIEW = "#compare .te-new[src]"
 EMOTION = "#emotion label:has(input[value={}])"
 
@@ -100,19 +104,21 @@ class Film:
 
     def save(self, path: Path) -> None:
         first, *rest = self._frames
-        first.save(path, save_all=True, append_images=rest, duration=self._durations, loop=0, quality=82, method=6)
+        first.save(path, save_all=True, append_images=rest, duration=self._durations, loop=0, quality=76, method=6)
 
 
 def film(page: Page) -> None:
-    """The line between before and after is dragged, then emotions and intensity change."""
+    """The line between before and after is dragged, then emotions, intensity and detail change."""
     camera = Film(page)
     camera.hold(0.4)
-    camera.drag("#compare input", (0.5, 0.4), (0.64, 0.4), (0.3, 0.8))
+    camera.drag("#compare input", (0.5, 0.3), (0.64, 0.3), (0.3, 0.6))
     camera.choose("surprised")
     camera.hold(0.6)
-    camera.drag("#intensity input[type=range]", (0.6, 0.4), (0.05, 0.7), (0.85, 0.9), follow=True)
+    camera.drag("#intensity input[type=range]", (0.6, 0.4), (0.05, 0.5), (0.72, 0.7), follow=True)
     camera.hold(0.5)
-    camera.choose("sad")
+    camera.choose("angry")
+    camera.hold(0.6)
+    camera.drag("#detail input[type=range]", (0.85, 0.3), (0.02, 0.5), (0.97, 0.7), follow=True)
     camera.hold(0.9)
     camera.save(ROOT / "docs" / "app.webp")
 
@@ -141,6 +147,24 @@ def phone(page: Page) -> None:
     screen.crop((0, 0, screen.width, below)).save(ROOT / "docs" / "app-phone.webp", quality=82, method=6)
 
 
+def talk(page: Page, photo: Path) -> None:
+    """A photo that says something, happily."""
+    page.click(f'button[role=tab]:has-text("{texts.TAB_TALK}")')
+    page.set_input_files("#talk-photo input[type=file]", str(photo))
+    page.wait_for_selector("#talk-photo img")
+    page.click(f'#talking button[role=tab]:has-text("{texts.TAB_TEXT}")')
+    page.fill("#talk-text textarea", texts.TEXT_EXAMPLE)
+    page.click('#talk-emotion label:has-text("Happy")')
+    page.click("#talk")
+    page.wait_for_selector("#film video", timeout=300_000)
+    page.wait_for_function("document.querySelector('#film video').readyState >= 4")
+    # Chromium lays its buttons over what is paused, and over the badge.
+    page.locator("#film video").evaluate("film => { film.controls = false; film.currentTime = 2.66; }")
+    page.mouse.move(0, 0)
+    page.wait_for_timeout(1000)
+    shot(page, "#talking .te-desk").save(ROOT / "docs" / "app-talk.webp", quality=82, method=6)
+
+
 def settle(page: Page) -> None:
     """Waits until the preview has stayed the same for a second."""
     known, since = None, time.monotonic()
@@ -166,10 +190,12 @@ def main() -> None:
     chromium = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
     if chromium is None:
         sys.exit("The pictures need chromium: apt-get install chromium.")
+    if not available():
+        sys.exit("The pictures need eSpeak NG: apt-get install espeak-ng.")
     limits = Limits.from_environment()
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as started:
         os.environ["GRADIO_TEMP_DIR"] = folder
-        app = build(limits, ROOT / "examples" / "talk.mp4")
+        app = build(limits, EXAMPLE)
         _, address, _ = app.launch(server_name="127.0.0.1", prevent_thread_lock=True, **launch_options(limits))
         browser = started.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
 
@@ -187,6 +213,8 @@ def main() -> None:
         phone(visit(PHONE, 2))
         for scheme in ("light", "dark"):
             result(visit(DESK, 1.5, color_scheme=scheme), f"app-{scheme}.webp")
+        Image.fromarray(next(iter(open_source(EXAMPLE).frames())).rgb).save(photo := Path(folder) / "face.png")
+        talk(visit(DESK, 1.5), photo)
         browser.close()
         app.close()
 

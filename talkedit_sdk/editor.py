@@ -56,9 +56,7 @@ from talkedit_sdk.texture.learned import LearnedTexture
 from talkedit_sdk.texture.occlusion import Occlusion, OcclusionFinder
 from talkedit_sdk.texture.person import PersonReader
 from talkedit_sdk.texture.skin import SkinMap
-from talkedit_sdk.texture.types import TextureEditor
 from talkedit_sdk.texture.uv import TexelMap
-from talkedit_sdk.texture.wrinkles import WrinkleRenderer
 from talkedit_sdk.threads import single_threaded
 from talkedit_sdk.version import installed
 from talkedit_sdk.video.pipeline import prefetch
@@ -67,7 +65,6 @@ from talkedit_sdk.video.types import FrameSource
 
 _COVERED: Final = 0.01  # share of a face
 _MENTIONED: Final = 0.02  # share of the frames
-_SIDE: Final = 256  # of the textures of folds that are rendered
 _HIDDEN: Final = "A hand, hair or a thing was in front of the face in {:.0%} of the frames; the edit fades out there."
 
 VideoLike: TypeAlias = "str | os.PathLike[str] | Iterable[NDArray[np.uint8]] | Clip"
@@ -89,17 +86,16 @@ class Editor:
         motion: MotionEditor,
         nobody: Nobody,
         rims: RimNet,
-        texture: TextureEditor | None = None,
-        speech: Callable[[], Driver] | None = None,
+        people: PersonReader,
+        speech: Callable[[], Driver],
     ) -> None:
         self._model, self._tracker, self._motion = model, tracker, motion
         self._renderer = Renderer(model, nobody)
-        texels = TexelMap(model)
-        self._occlusion = OcclusionFinder(model, texels)
+        self._occlusion = OcclusionFinder(model, TexelMap(model))
         self._rims = RimFinder(model, rims)
-        self._people = None if texture is None else PersonReader(model, texels, SkinMap(model), texture)
+        self._people = people
         self._feather = Feather(model)
-        self._speech = cache(speech or partial(SpeechDriver.load, EMBEDDED, model.device))
+        self._speech = cache(speech)
 
     @classmethod
     def load(
@@ -124,12 +120,11 @@ class Editor:
         model = FaceModel.load(folder).to(find_device(device))
         motion = LearnedEditor.load(_holding(MOTION, folder), model)
         nobody, rims = Nobody.load(_holding(MOUTHS, folder)), RimNet.load(_holding(RIMS, folder))
-        home = _holding(TEXTURE, folder)
-        learned = (home / TEXTURE).exists()
-        texture = LearnedTexture.load(home, model) if learned else WrinkleRenderer(model, TexelMap(model, _SIDE))
+        texels, skin = TexelMap(model), SkinMap(model)
+        texture = LearnedTexture.load(_holding(TEXTURE, folder), model, skin)
         speech = partial(SpeechDriver.load, _holding(SPEECH, folder), model.device)
-        tracker = FaceMeshTracker(TexelMap(model), EyeFrame(model), SkinMap(model))
-        return cls(model, tracker, motion, nobody, rims, texture, speech)
+        tracker = FaceMeshTracker(texels, EyeFrame(model), skin)
+        return cls(model, tracker, motion, nobody, rims, PersonReader(model, texels, skin, texture), speech)
 
     @single_threaded()
     def watch(self, video: VideoLike, fps: float | None = None, progress: ProgressLike = None) -> Clip:
@@ -247,16 +242,17 @@ class Editor:
             WeightsError: the speech driver is missing or damaged.
             Cancelled: the callback returned False.
         """
-        script = Script.read(audio, emotion, intensity, eyes, head, seed)
+        detail, script = check_detail(detail), Script.read(audio, emotion, intensity, eyes, head, seed)
+        driver = self._speech()
         scene = stage(source, script, face, fps, lambda opened: self._look(opened, progress))
         clip = scene.clip
         track, face_fit = clip.tracking.faces[scene.face], clip.fits[scene.face]
         occlusion = clip.occlusions[scene.face]
         visible = visibility(face_fit, clip.tracking.times[track.frames], track.segments)
         strength = torch.from_numpy(visible * edge_fade(track, clip.tracking)).to(self._model.device)
-        motion, speaking = perform(self._model, self._speech(), self._motion, scene, script, strength)
+        motion, speaking = perform(self._model, driver, self._motion, scene, script, strength)
         edit = FaceEdit(track, face_fit, motion, strength, occlusion.keep, speaking=speaking)
-        edit = self._with_skin(edit, clip.tracking, check_detail(detail))
+        edit = self._with_skin(edit, clip.tracking, detail)
         covered = np.zeros(len(clip.tracking.times), np.float32)
         covered[track.frames] = occlusion.covered
         report = _report(clip.tracking, (edit,), [visible], Intensity.parse(1.0), covered)
@@ -292,7 +288,7 @@ class Editor:
 
     def _with_skin(self, edit: FaceEdit, tracking: Tracking, detail: float) -> FaceEdit:
         """The edit with the change of the skin that goes with its motion."""
-        if self._people is None or detail == 0 or not bool(edit.strength.any()):
+        if detail == 0 or not bool(edit.strength.any()):
             return edit
         track, face_fit, times = edit.track, edit.fit, tracking.times[edit.track.frames]
         person = self._people.read(track, face_fit, times, edit.keep)

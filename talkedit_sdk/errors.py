@@ -30,7 +30,7 @@ class InputNotFoundError(InputError, FileNotFoundError):
 
 
 class UnreadableInputError(InputError, ValueError):
-    """The file is no video or photo that can be decoded, or lies outside the supported limits."""
+    """The file is no video, photo or sound that can be decoded, or lies outside the supported limits."""
 
 
 class NoFaceError(InputError, ValueError):

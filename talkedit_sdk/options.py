@@ -79,8 +79,7 @@ class Request:
         """
         if curve is not None and intensity is not None:
             raise OptionError("Both --intensity and --curve were given; leave one of them out.")
-        if face not in ("largest", "all") and not (face.isascii() and face.isdecimal()):
-            raise OptionError(f"--face is '{face}'; choose largest, all or a number that `talkedit faces` lists.")
+        check_face(face, "largest", "all")
         strength = Intensity.parse(1.0 if intensity is None else intensity) if curve is None else _curve(curve)
         return cls(strength, check_mouth_weight(mouth_weight), face, check_detail(detail))
 
@@ -156,6 +155,16 @@ def speech_target(info: VideoInfo, audio: Path | None, output: Path | None, forc
         raise OutputError(f"Speech cannot be written to {path}: end its name in {', '.join(VIDEO_FORMATS)}.")
     check_target(path, audio)
     return _free(check_target(path, info.path), force)
+
+
+def check_face(face: str, *names: str) -> None:
+    """
+    Raises:
+        OptionError: it is neither a number nor one of the names.
+    """
+    if face not in names and not (face.isascii() and face.isdecimal()):
+        choices = ", ".join(names)
+        raise OptionError(f"--face is '{face}'; choose {choices} or a number that `talkedit faces` lists.")
 
 
 def parse_gaze(text: str) -> tuple[float, float]:

@@ -71,7 +71,7 @@ class FaceEdit:
 
 
 class EditResult:
-    """An edit of a clip, from `Editor.edit`.
+    """An edit of a clip, from `Editor.edit` or `Editor.speak`.
 
     Rendering happens in `save` and `frames`, one frame in memory at a time, as often as wanted.
     """
@@ -184,8 +184,8 @@ class EditResult:
         badge: bool = False,
         signer: Signer | None = None,
     ) -> Path:
-        """Renders the edit into a file: a video with the source's timing and sound (of a
-        face that speaks, that of the speech), or a photo.
+        """Renders the edit into a file: a video with the source's timing and sound (of a face that speaks, that of the
+        speech), or a photo.
 
         Args:
             path: .mp4, .mov or .mkv; .jpg, .png, .webp or .tif for a photo. Replaced only when all is done.
@@ -195,6 +195,7 @@ class EditResult:
 
         Raises:
             OutputError: it cannot be written or signed there. Nothing is left behind.
+            InputError: source or sound have vanished or changed. Nothing is left behind.
             Cancelled: the callback returned False. Nothing is left behind.
         """
         info = self._clip.source.info

@@ -15,12 +15,22 @@ from talkedit_sdk.options import Json, Quiet, Weights
 from talkedit_sdk.terminal import emit, print_facts
 from talkedit_sdk.video.output import check_target
 
-train = typer.Typer(rich_markup_mode="rich", help="Train the weights of talkedit on your own videos.")
+train = typer.Typer(rich_markup_mode="rich")
 
 
 @train.callback()
 def training() -> None:
-    """Train the weights of talkedit on your own videos."""
+    """Train the weights of talkedit on your own videos.
+
+    Each command writes one part of them; what a folder lacks is taken from
+    those that come with talkedit.
+
+    \b
+    talkedit train motion --data clips --out my
+    talkedit train texture --data clips --out my
+    talkedit train speech --data clips --out my
+    talkedit edit talk.mp4 -e happy --weights my
+    """
 
 
 @train.command("face")

@@ -46,14 +46,14 @@ def write_huge_header(path: Path) -> None:
 
 FILES: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "missing": ("none.mp4", lambda path: None, r"There is no file .*none\.mp4: check the path\."),
-    "directory": ("folder.mp4", Path.mkdir, r"is a directory: give the video or photo file inside it\."),
+    "directory": ("folder.mp4", Path.mkdir, r"is a directory: give the file inside it\."),
     "empty": ("empty.mp4", Path.touch, r"is empty: copy or download it again\."),
     "text": ("text.mp4", lambda path: path.write_text("No film.\n" * 99), r"is no video or photo that can be read"),
     "sound": ("sound.m4a", write_sound, r"has only sound: give a file with a video track\."),
     "no frames": ("still.avi", lambda path: write_raw_avi(path, 0), r"holds no frame that can be decoded"),
     "huge": ("huge.avi", write_huge_header, r"20000|more than 8192 pixels a side"),
     "photo": ("photo.jpg", lambda path: path.write_bytes(b"\xff\xd8\xff\xe0 torn"), r"is no photo that can be read"),
-    "pipe": ("pipe.mp4", os.mkfifo, r"is not a regular file: save the video to a file first\."),
+    "pipe": ("pipe.mp4", os.mkfifo, r"is not a regular file: save it to a file first\."),
     "name": ("a\n\x1b[31mb.mp4", lambda path: path.write_text("?"), r"a \?\[31mb\.mp4 is no video"),
 }
 

@@ -223,7 +223,7 @@ def test_the_emotion_that_was_asked_for_is_told(speaker, photo, voice):
 
     class Listening(Babble):
         def drive(self, voice, initial, emotion, intensity, times, eyes=None):
-            asked.update(emotion=emotion, intensity=intensity, eyes=eyes)
+            asked.setdefault("all", []).append((emotion, intensity, eyes))
             return super().drive(voice, initial, emotion, intensity, times)
 
     speaker._speech = Listening
@@ -232,9 +232,11 @@ def test_the_emotion_that_was_asked_for_is_told(speaker, photo, voice):
         result = speaker.speak(photo, voice, {"happy": 1, "sad": 1}, 0.7, control, progress=False)
     finally:
         speaker._speech = Babble
-    assert asked["emotion"].label == "happy 50 % + sad 50 %"
-    assert asked["intensity"].points == ((0, 0.7),)
-    blink, out_left, in_left = (asked["eyes"][:, EYES.index(INDEX[n])] for n in ("eyeBlinkLeft", *LOOKS))
+    (emotion, intensity, eyes), (_, without, _) = asked["all"]
+    assert emotion.label == "happy 50 % + sad 50 %"
+    assert intensity.points == ((0, 0.7),)
+    assert without.points == ((0, 0),), "the same words without emotion, to compare the lips with"
+    blink, out_left, in_left = (eyes[:, EYES.index(INDEX[n])] for n in ("eyeBlinkLeft", *LOOKS))
     assert blink.argmax() == pytest.approx(0.88 * 25, abs=2)
     assert blink.max() == 1
     assert (out_left - in_left).min() > 0.3

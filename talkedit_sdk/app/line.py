@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import wave
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-
-import numpy as np
 
 from talkedit_sdk.app import texts
 from talkedit_sdk.app.limits import Limits
@@ -19,7 +16,7 @@ from talkedit_sdk.editor import Editor
 from talkedit_sdk.emotion import Emotion, Intensity
 from talkedit_sdk.errors import OptionError
 from talkedit_sdk.result import EditResult
-from talkedit_sdk.speech.audio import read_voice
+from talkedit_sdk.speech.audio import read_voice, write_voice
 from talkedit_sdk.speech.eyes import EyeControl
 from talkedit_sdk.speech.plan import AUTO
 from talkedit_sdk.speech.text import say
@@ -117,10 +114,4 @@ def read_out(text: str, voice: str, target: Path) -> Path:
         raise OptionError(texts.NO_TEXT)
     if len(text) > MAX_TEXT:
         raise OptionError(texts.TOO_MUCH_TEXT.format(is_=len(text), limit=MAX_TEXT))
-    spoken, _ = say(text, voice)
-    with wave.open(str(target), "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(spoken.rate)
-        file.writeframes((32767 * spoken.samples.clip(-1, 1)).astype(np.dtype("<i2")).tobytes())
-    return target
+    return write_voice(target, say(text, voice)[0])

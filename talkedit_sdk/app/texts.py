@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 TITLE: Final = "talkedit"
-TAGLINE: Final = "Change the emotion of a talking face. The words, the voice and the person stay."
+TAGLINE: Final = "Give a face another emotion, or something to say."
 PRIVACY: Final = (
     "Only edit people who agreed to it, and say so when you publish. Results are marked as synthetic in their "
     "metadata. Your files are deleted {minutes:.0f} minutes after you leave."

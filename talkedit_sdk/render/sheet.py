@@ -81,8 +81,7 @@ class Sheet:
             landmarks: (T, 478, 3) pixels of the source.
             offsets: (T, 468, 3) pixels to the result.
             jaw: (T, 3) pixels by which the bone under the chin moves, and the lower teeth with it; by default the
-            chin's
-                own offset, which is wrong where its skin alone is pulled up.
+                chin's own offset, which is wrong where its skin alone is pulled up.
             behind: what is known of the mouth beyond these frames; by default a mouth of nobody.
             tinted: (T, 468) in [0, 1], how much of a tint each vertex takes; None where there will be no tint.
             gaze: (T, 2) by how many of their radii the irises move right and down; None where they look as they do.

@@ -32,7 +32,7 @@ def read_voice(path: str | os.PathLike[str]) -> Voice:
         UnreadableInputError: the file has no sound, none that can be decoded, or more than `MAX_SECONDS`.
     """
     file = check_input(path)
-    with open_container(file) as container:
+    with open_container(file, sound=True) as container:
         stream = next(iter(container.streams.audio), None)
         if stream is None or stream.codec_context is None:
             raise UnreadableInputError(
@@ -46,7 +46,8 @@ def read_voice(path: str | os.PathLike[str]) -> Voice:
                 raise UnreadableInputError(f"{file} is longer than {MAX_SECONDS // 3600} hours: cut it into parts.")
     if not total:
         raise UnreadableInputError(f"{file} holds no sound that can be decoded: check that it plays.")
-    return Voice(np.nan_to_num(np.concatenate(pieces), nan=0.0, posinf=0.0, neginf=0.0).clip(-4, 4))
+    samples = np.nan_to_num(np.concatenate(pieces), copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+    return Voice(np.clip(samples, -4, 4, out=samples))
 
 
 def resampled(samples: NDArray[np.float32], rate: int) -> Voice:

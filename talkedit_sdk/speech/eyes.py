@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from talkedit_sdk.errors import OptionError
+from talkedit_sdk.speech.easing import eased
 
 MAX_RATE: Final = 60.0
 MAX_OPENNESS: Final = 1.3
@@ -50,11 +51,13 @@ class EyeControl:
     def __post_init__(self) -> None:
         _check("openness", self.openness, 0, MAX_OPENNESS)
         _check("blink_rate", self.blink_rate, 0, MAX_RATE)
-        if len(self.gaze) != 2:
+        if not isinstance(self.gaze, (Sequence, np.ndarray)) or len(self.gaze) != 2:
             raise OptionError(f"gaze is {self.gaze!r}; give degrees to the right and up, such as (5, 0).")
         for angle in self.gaze:
             _check("gaze", angle, -MAX_GAZE, MAX_GAZE)
-        for time in self.blinks or ():
+        if self.blinks is not None and not isinstance(self.blinks, (Sequence, np.ndarray)):
+            raise OptionError(f"blinks is {self.blinks!r}; give seconds, such as [0.5, 3.2].")
+        for time in () if self.blinks is None else self.blinks:
             _check("a time of blinks", time, 0, math.inf)
 
     def onsets(self, duration: float, phrase_ends: Sequence[float], still: bool, seed: int) -> NDArray[np.float64]:
@@ -85,7 +88,7 @@ class EyeControl:
         shut = np.zeros(len(times))
         for onset in onsets:
             since = times - onset
-            closing, opening = _ease(since / _CLOSING), _ease((since - _CLOSING - _SHUT) / _OPENING)
+            closing, opening = eased(since / _CLOSING), eased((since - _CLOSING - _SHUT) / _OPENING)
             shut = np.maximum(shut, closing - opening)
         return (self.openness * (1 - _PRESSED * shut)).astype(np.float32)
 
@@ -96,7 +99,7 @@ class EyeControl:
             chance, time, place = np.random.default_rng((seed, 2)), _FIRST / 2, np.zeros(2)
             while time < times[-1]:
                 target = np.clip(chance.normal(0, 0.5, 2), -1, 1) * _WANDER
-                gaze += _ease((times[:, None] - time) / _JUMP) * (target - place)
+                gaze += eased((times[:, None] - time) / _JUMP) * (target - place)
                 place = target
                 time += _FIXATION[0] + chance.exponential(_FIXATION[1])
         return gaze.astype(np.float32)
@@ -112,9 +115,3 @@ def _check(name: str, value: object, low: float, high: float) -> None:
     if not isinstance(value, Real) or not low <= float(value) <= high:
         wanted = f"from {low:g} to {high:g}" if math.isfinite(high) else "of 0 or more"
         raise OptionError(f"{name} is {value!r}; give a number {wanted}.")
-
-
-def _ease(t: NDArray[np.float64]) -> NDArray[np.float64]:
-    t = np.clip(t, 0, 1)
-    eased: NDArray[np.float64] = t * t * (3 - 2 * t)
-    return eased

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from talkedit_sdk.face.topology import CHIN, FOREHEAD, OVAL, VERTICES
+from talkedit_sdk.speech.easing import eased
 from talkedit_sdk.speech.prosody import Prosody
 from talkedit_sdk.speech.types import RATE
 
@@ -86,9 +87,9 @@ class HeadWarp:
         inside = np.minimum(np.minimum(self._x, size[1] - 1 - self._x), np.minimum(self._y, size[0] - 1 - self._y)) / (
             _EDGE * self._height
         )
-        free = _step(inside, 0, 1)
-        self._weight = (free * _step(away, _FADE[1], _FADE[0])).astype(np.float32)
-        self._depth = (free * _step(away, _DOME[1], _DOME[0]) * self._relief(face)).astype(np.float32)
+        free = eased(inside)
+        self._weight = (free * eased(away, _FADE[1], _FADE[0])).astype(np.float32)
+        self._depth = (free * eased(away, _DOME[1], _DOME[0]) * self._relief(face)).astype(np.float32)
 
     def draw(self, rgb: NDArray[np.uint8], motion: NDArray[np.float32]) -> NDArray[np.uint8]:
         """(H, W, 3) photo -> the same with the head moved as a row of `sway` says, sampled once; the very same without
@@ -150,9 +151,3 @@ def _noise(chance: np.random.Generator, count: int, sigma: float) -> NDArray[np.
     white = chance.standard_normal((count + 2 * reach, len(_SIZES)))
     smooth = np.stack([np.convolve(column, kernel, mode="valid") for column in white.T], 1)
     return np.asarray(_MOST * np.tanh(smooth / np.sqrt(np.square(kernel).sum()) / _MOST))
-
-
-def _step(value: NDArray[np.float64], low: float, high: float) -> NDArray[np.float64]:
-    t = np.clip((value - low) / (high - low), 0, 1)
-    eased: NDArray[np.float64] = t * t * (3 - 2 * t)
-    return eased

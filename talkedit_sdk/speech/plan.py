@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from numbers import Real
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 import numpy as np
 import torch
@@ -16,10 +16,10 @@ from torch import Tensor
 
 from talkedit_sdk.clip import Clip
 from talkedit_sdk.emotion import EmotionCurve, EmotionCurveLike, Intensity, IntensityLike
-from talkedit_sdk.errors import OptionError
+from talkedit_sdk.errors import NoFaceError, OptionError
 from talkedit_sdk.face.fit import FaceFit
 from talkedit_sdk.face.model import FaceModel
-from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, VERTICES
+from talkedit_sdk.face.topology import BLENDSHAPES, INDEX, LIP_PAIRS, VERTICES
 from talkedit_sdk.face.track import FaceTrack
 from talkedit_sdk.motion.mouth import LipProjection, closedness, lip_gaps
 from talkedit_sdk.motion.speaking import Speaking, spoken_gaps, usual_shape
@@ -48,7 +48,9 @@ _WIDE_OPEN: Final = 0.3  # gap between the lips, model units, from which on they
 _BROWS: Final = {"browInnerUp": 0.16, "browOuterUpLeft": 0.12, "browOuterUpRight": 0.12}  # on a stressed word
 _BROW_WIDTH: Final = 0.16  # seconds
 _BROW_SHARE: Final = 0.5  # of stressed words on which brows go up
-_MOUTH_WEIGHT: Final = 0.7  # of the speech against the emotion
+_MOUTH_WEIGHT: Final = 0.85  # of the speech against the emotion
+_CALM: Final = 0.6  # share by which lips keep to what they do without emotion
+_NEUTRAL: Final = EmotionCurve.parse("neutral")
 _PARTING: Final = tuple(
     INDEX[name]
     for name in BLENDSHAPES
@@ -57,9 +59,6 @@ _PARTING: Final = tuple(
 """What a mouth that is open all the time does, and does not when it is shut."""
 _UPPER: Final = torch.tensor([name.startswith(("brow", "eye", "cheekSquint")) for name in BLENDSHAPES])
 _EYEBALLS: Final = torch.tensor([name.startswith(("eyeBlink", "eyeLook")) for name in BLENDSHAPES])
-
-SpokenEmotionLike: TypeAlias = "EmotionCurveLike"
-"""What `Emotion.parse` reads, a curve of it, or "auto"."""
 
 
 class Driver(Protocol):
@@ -99,7 +98,7 @@ class Script:
     def read(
         cls,
         audio: str | os.PathLike[str],
-        emotion: SpokenEmotionLike,
+        emotion: EmotionCurveLike,
         intensity: IntensityLike,
         eyes: EyeControl,
         head: float,
@@ -159,7 +158,12 @@ def stage(
         seconds = script.voice.duration
         clip = source if isinstance(source, Clip) else look(Beginning(opened, seconds))
         (index,) = clip.choose(face)
-        return Scene(prolonged(clip, seconds), index, False, ())
+        scene = Scene(prolonged(clip, seconds), index, False, ())
+        if not len(scene.clip.tracking.faces[index].frames):
+            raise NoFaceError(
+                f"Face {index} comes into the picture only after the speech has ended: choose another one."
+            )
+        return scene
     photo = next(iter(opened.frames())).rgb
     rgb = sized_still(photo)
     clip = look(FrameList([rgb], rate))
@@ -191,7 +195,8 @@ def perform(
     lids, gaze = script.eyes.lids(times, onsets), script.eyes.gazes(times, scene.still, script.seed)
     eyes = _eyes(fit.coefficients, lids, gaze)
     drive = driver.drive(script.voice, initial, script.emotion, script.intensity, times, eyes)
-    drive = felt(model, motion, initial, drive, times)
+    calm = driver.drive(script.voice, initial, _NEUTRAL, Intensity.parse(0), times, eyes)
+    drive = felt(model, motion, initial, drive, calm, times)
     drive = stressed(drive, script.prosody, times, script.seed)
     return speaking(model, track, fit, initial, drive, lids, gaze, strength, not scene.still)
 
@@ -248,9 +253,17 @@ def speaking(
     return MotionEdit(after, torch.zeros_like(strength)), Speaking(gaps, apart, looks, strength, shape, filmed)
 
 
-def felt(model: FaceModel, motion: MotionEditor, initial: Tensor, drive: Drive, times: NDArray[np.float64]) -> Drive:
+def felt(
+    model: FaceModel,
+    motion: MotionEditor,
+    initial: Tensor,
+    drive: Drive,
+    calm: Drive,
+    times: NDArray[np.float64],
+) -> Drive:
     """The drive with its emotion in full. A driver knows how an emotion speaks, from few voices; `motion` knows how it
-    looks, and takes away what the person's own face says instead, such as the smile of a photo."""
+    looks, and takes away what the person's own face says instead, such as the smile of a photo. The lips part little
+    further than they do in `calm`, the same words without emotion: disgust and surprise would gape."""
     gaps = [lip_gaps(model.mean + model.displacement(beta)) for beta in (drive.coefficients, initial[None])]
     request = MotionRequest(
         coefficients=drive.coefficients,
@@ -261,7 +274,10 @@ def felt(model: FaceModel, motion: MotionEditor, initial: Tensor, drive: Drive, 
         mouth_weight=_MOUTH_WEIGHT,
         lip_gaps=(gaps[0] - gaps[1]).clamp_min(0),
     )
-    return replace(drive, coefficients=motion.edit(request).coefficients)
+    openings = torch.zeros(len(times), 8, device=model.device)
+    openings[:, : len(LIP_PAIRS)] = _CALM
+    edited = LipProjection(model)(calm.coefficients, motion.edit(request).coefficients, openings)
+    return replace(drive, coefficients=edited)
 
 
 def stressed(drive: Drive, prosody: Prosody, times: NDArray[np.float64], seed: int) -> Drive:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,15 +19,18 @@ _APART: Final = 0.45  # seconds between two accents at least
 _PROMINENT: Final = 0.15  # of an accent over what is around it
 _AROUND: Final = 0.5  # seconds
 _GAP: Final = 0.1  # seconds, of what ends a phrase
+_FARTHEST: Final = 8.0  # widths beyond which nothing is left of a bump
 _PAUSE: Final = 0.25  # of the loudness under which it is over
 
 
 @dataclass(frozen=True)
 class Prosody:
-    """Members:
-    activity: (T,) 0 in pauses, 1 in speech, smooth, at `RATE`.
-    accents: seconds of the stressed syllables; weights: how stressed each is, 0 to 1.
-    phrase_ends: seconds.
+    """How a voice goes up and down.
+
+    Members:
+        activity: (T,) 0 in pauses, 1 in speech, smooth, at `RATE`.
+        accents: (A,) ascending seconds of the stressed syllables; weights: (A,) how stressed each is, 0 to 1.
+        phrase_ends: (P,) seconds.
     """
 
     activity: NDArray[np.float64]
@@ -40,12 +44,14 @@ class Prosody:
         syllables = _smooth(loudness, _SYLLABLE)
         activity = np.clip(1.5 * _smooth(loudness, _PHRASE), 0, 1)
         prominence = syllables - _smooth(loudness, _AROUND)
-        accents: list[int] = []
         inner = range(1, len(syllables) - 1)
         peaks = [t for t in inner if syllables[t - 1] < syllables[t] >= syllables[t + 1] and prominence[t] > _PROMINENT]
+        taken, reach = np.zeros(len(syllables), bool), math.ceil(_APART * RATE) - 1
+        accents: list[int] = []
         for peak in sorted(peaks, key=lambda t: -prominence[t]):
-            if all(abs(peak - other) >= _APART * RATE for other in accents):
+            if not taken[peak]:
                 accents.append(peak)
+                taken[max(peak - reach, 0) : peak + reach + 1] = True
         accents.sort()
         weights = np.clip(prominence[accents] / (3 * _PROMINENT), 0, 1)
         speaks = _smooth(loudness, _GAP) > _PAUSE
@@ -57,9 +63,12 @@ class Prosody:
         return np.interp(times, np.arange(len(self.activity)) / RATE, self.activity)
 
     def nods(self, times: NDArray[np.float64], weights: NDArray[np.float64], width: float) -> NDArray[np.float64]:
-        """(T,) a bump of a width in seconds at each accent."""
-        bumps = np.exp(-0.5 * ((times[:, None] - self.accents) / width) ** 2)
-        return np.asarray(bumps @ weights, np.float64)
+        """(T,) at ascending times (T,): a bump of a width in seconds, as high as its weight (A,), at each accent."""
+        total = np.zeros(len(times))
+        begins, ends = (np.searchsorted(times, self.accents + side * _FARTHEST * width) for side in (-1, 1))
+        for accent, weight, begin, end in zip(self.accents, weights, begins, ends, strict=True):
+            total[begin:end] += weight * np.exp(-0.5 * ((times[begin:end] - accent) / width) ** 2)
+        return total
 
 
 def _loudness(voice: Voice) -> NDArray[np.float64]:

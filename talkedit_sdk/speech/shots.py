@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -53,7 +52,7 @@ def moving(
     tracking, fits, occlusions = _repeated(clip, order, times)
     if motion.any():
         faces = list(tracking.faces)
-        faces[index] = replace(faces[index], landmarks=_stored(warp.move(source, row) for row in motion))
+        faces[index] = replace(faces[index], landmarks=_stored(source[None], (warp.move(source, row) for row in motion)))
         tracking = replace(tracking, faces=tuple(faces))
         fits[index] = _reposed(fits[index], source, faces[index].landmarks)
     pictures = MovingPhoto(rgb, path, fps, warp, motion)
@@ -82,16 +81,16 @@ def _repeated(
         rows = place[order]
         frames = np.flatnonzero(rows >= 0)
         rows = rows[frames]
-        labels = track.segments[rows]
+        labels, textures = track.segments[rows], track.textures
         changes = (np.diff(labels, prepend=labels[:1]) != 0) | (np.diff(frames, prepend=frames[:1]) > 1)
         faces.append(
             replace(
                 track,
                 frames=frames,
-                landmarks=_stored(track.landmarks[row] for row in rows),
+                landmarks=_stored(track.landmarks, (track.landmarks[row] for row in rows)),
                 confidence=track.confidence[rows],
                 segments=np.cumsum(changes),
-                textures=None if track.textures is None else _stored(track.textures[row] for row in rows),
+                textures=None if textures is None else _stored(textures, (textures[row] for row in rows)),
                 hands=None,
                 partings=None if track.partings is None else track.partings[rows],
                 views=tuple(replace(v, row=int(np.argmax(rows == v.row))) for v in track.views if v.row in rows),
@@ -103,11 +102,10 @@ def _repeated(
     return replace(tracking, faces=tuple(faces)), fits, occlusions
 
 
-def _stored(rows: Iterator[NDArray[Any]]) -> NDArray[Any]:
-    """Rows of one shape as an array, in a temporary file if there are many."""
-    first = next(rows)
-    with RowStore(first.shape, first.dtype) as store:
-        for row in itertools.chain([first], rows):
+def _stored(like: NDArray[Any], rows: Iterator[NDArray[Any]]) -> NDArray[Any]:
+    """Rows, maybe none, of the kind of those of an array (N, ...), in a temporary file if there are many."""
+    with RowStore(like.shape[1:], like.dtype) as store:
+        for row in rows:
             store.append(row)
         return store.rows(np.arange(len(store)))
 

@@ -20,6 +20,7 @@ MOST_PIXELS: Final = 1920 * 1080
 """Of a photo that talks; a larger one is scaled down."""
 
 _TINY: Final = 1e-6  # seconds
+_BRIEFEST: Final = 1e-3  # seconds that a frame stands when it comes again: a broken clock may not make millions
 _SPOOLED: Final = 1 << 30  # bytes of frames that may be kept to be played back and forth
 
 
@@ -151,14 +152,14 @@ def back_and_forth(
     whole = int(np.searchsorted(times, enough))
     if whole < count:
         return np.arange(max(whole, 1)), times[: max(whole, 1)]
-    usual = float(np.median(np.diff(times))) if count > 1 else 0.04
+    usual = max(float(np.median(np.diff(times))), _BRIEFEST) if count > 1 else 0.04
     shot = int(np.flatnonzero(cuts)[-1]) if cuts.any() else 0
     first = max(shot, count - max(2, _SPOOLED // (3 * size[0] * size[1])))
     back = [*range(count - 2, first - 1, -1), *range(first + 1, count)] or [count - 1]
     order, clock = list(range(count)), list(times)
     while clock[-1] + usual < enough:
         place = back[(len(order) - count) % len(back)]
-        gap = abs(float(times[place] - times[order[-1]])) or usual
+        gap = max(abs(float(times[place] - times[order[-1]])) or usual, _BRIEFEST)
         order.append(place)
         clock.append(clock[-1] + gap)
     return np.array(order), np.array(clock)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from functools import cache
@@ -20,10 +21,12 @@ MAX_CHARACTERS: Final = 20_000
 RATES: Final = (80, 450)
 """Words a minute."""
 
+_VOICE: Final = re.compile(r"[A-Za-z0-9_+-]{1,64}")  # no path: the library would read any file as a voice
 _MAX_SECONDS: Final = 3600
 _TIMEOUT: Final = 120.0
 _LOOKAHEAD: Final = 12  # characters of the transcription within which a phoneme is looked for
 _STRESS: Final = {"'": 2, ",": 1}
+_UNKNOWN_VOICE: Final = "eSpeak NG has no voice '{}'; give a language such as en, de or fr."
 _INSTALL: Final = (
     "eSpeak NG is not installed: install it (Debian and Ubuntu: apt-get install espeak-ng) or give a sound."
 )
@@ -52,6 +55,8 @@ def say(
     for name, value, (low, high) in (("rate", rate, RATES), ("pitch", pitch, (0, 99)), ("range", pitch_range, (0, 99))):
         if not low <= value <= high:
             raise OptionError(f"The {name} of speech is {value}; give {low} to {high}.")
+    if not _VOICE.fullmatch(voice):
+        raise OptionError(_UNKNOWN_VOICE.format(voice))
     request = {"text": text.replace("\0", " "), "voice": voice, "rate": rate, "pitch": pitch, "range": pitch_range}
     head, sound = _ask(request | {"longest": _MAX_SECONDS})
     samples = np.frombuffer(sound[: len(sound) // 2 * 2], "<i2").astype(np.float32) / 2**15
@@ -95,7 +100,7 @@ def _ask(request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     except OSError:
         raise OptionError(_INSTALL) from None
     if answer.returncode == NO_VOICE:
-        raise OptionError(f"eSpeak NG has no voice '{request['voice']}'; give a language such as en, de or fr.")
+        raise OptionError(_UNKNOWN_VOICE.format(request["voice"]))
     if answer.returncode != 0:
         raise OptionError(_INSTALL if not request or not available() else "eSpeak NG failed; give another text.")
     head, _, sound = answer.stdout.partition(b"\n")

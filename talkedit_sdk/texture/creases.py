@@ -127,8 +127,7 @@ class Creases:
 
 
 def _geometry(model: FaceModel, texels: TexelMap) -> _Geometry:
-    coarse = TexelMap(model, _COARSE)
-    surface = Surface(model, coarse)
+    surface = Surface(model, TexelMap(model, _COARSE))
     drives, weights = [], []
     for line in lines(FoldLook()):
         if float(line.points[:, 1].mean()) < _LOWEST:
@@ -137,16 +136,14 @@ def _geometry(model: FaceModel, texels: TexelMap) -> _Geometry:
             drives.append(point_drive(model, surface, line))
     weight = torch.cat(weights, 1)
     weight = weight * (weight > _FAR)
-    rows = torch.from_numpy(coarse.inside).flatten().nonzero()[:, 0].to(model.device)
     mean, reach = weight.new_zeros(_COARSE**2, weight.shape[1]), weight.new_zeros(1, _COARSE**2)
-    mean[rows], reach[0, rows] = weight / weight.sum(1, keepdim=True).clamp_min(_FAR), weight.amax(1)
+    mean[surface.where], reach[0, surface.where] = weight / weight.sum(1, keepdim=True).clamp_min(_FAR), weight.amax(1)
     fine = Surface(model, texels)
     from_brows = torch.cdist(fine.places, _brows(model.mean)).amin(1)
     bare = smoothstep(fine.clear, *_CLEAR) * smoothstep(from_brows, *_BROWS)
-    inside = torch.from_numpy(texels.inside).flatten().nonzero()[:, 0].to(model.device)
-    near = bare * _enlarged(reach, texels.side)[0, inside]
+    near = bare * _enlarged(reach, texels.side)[0, fine.where]
     used = near > _FAR
-    return _Geometry(texels.side, inside[used], near[used], mean.to_sparse(), torch.cat(drives))
+    return _Geometry(texels.side, fine.where[used], near[used], mean.to_sparse(), torch.cat(drives))
 
 
 def _enlarged(values: Tensor, side: int) -> Tensor:

@@ -150,13 +150,6 @@ class Line:
     depth: Tensor
 
 
-def random_looks(count: int, generator: torch.Generator) -> tuple[FoldLook, ...]:
-    """Looks of all ages, no two alike."""
-    ages = 0.05 + 0.9 * torch.rand(count, generator=generator)
-    seeds = torch.randint(1, 2**31, (count,), generator=generator)
-    return tuple(FoldLook(float(age), int(seed)) for age, seed in zip(ages, seeds, strict=True))
-
-
 def lines(look: FoldLook) -> Iterator[Line]:
     """All lines of a person."""
     random = torch.Generator().manual_seed(look.seed)

@@ -119,13 +119,14 @@ class LearnedTexture:
         self._network, self._renderer, self._creases = network, renderer, creases
 
     @classmethod
-    def load(cls, folder: Path, model: FaceModel) -> LearnedTexture:
-        """Reads the weights in `folder` onto the device of `model`.
+    def load(cls, folder: Path, model: FaceModel, texels: SkinMap | None = None) -> LearnedTexture:
+        """Reads the weights in `folder` onto the device of `model`; changes are in the layout of `texels`, that of
+        `FaceTrack.views` by default.
 
         Raises:
             WeightsError: files are missing, damaged, too large, or of another format.
         """
-        texels = SkinMap(model)
+        texels = texels or SkinMap(model)
         return cls(load_network(folder).to(model.device), WrinkleRenderer(model, texels), CreaseFinder(model, texels))
 
     @torch.no_grad()
@@ -160,9 +161,10 @@ def load_network(folder: Path) -> TextureNetwork:
     """Reads what `save_network` wrote; errors as `LearnedTexture.load`."""
     config = read_config(folder / "texture.json", "texture editor", FORMAT)
     tensors = read_tensors(folder / FILE, "texture editor", _MAX_BYTES)
-    if config.get("resolution") not in RESOLUTIONS:
+    resolution = config.get("resolution")
+    if not isinstance(resolution, int) or resolution not in RESOLUTIONS:
         raise WeightsError(f"The texture editor in {folder} has no known resolution; reinstall talkedit.")
-    network = TextureNetwork(config["resolution"])
+    network = TextureNetwork(resolution)
     try:
         network.load_state_dict({name: value.float() for name, value in tensors.items()}, strict=True)
     except RuntimeError as error:

@@ -30,13 +30,15 @@ class Surface:
     """The mean face, texel by texel.
 
     Members:
-        places, normals: (S, 3) of the texels inside.
+        where: (S,) int64, which of the N·N texels are inside.
+        places, normals: (S, 3) of them.
         clear: (S,) distance from lids, lips and outline, 0 between the lips.
     """
 
     def __init__(self, model: FaceModel, texels: TexelMap) -> None:
         self._corners = torch.from_numpy(texels.corners).to(model.device)
         self._weights = torch.from_numpy(texels.weights).to(model.device)
+        self.where = torch.from_numpy(texels.inside).flatten().nonzero()[:, 0].to(model.device)
         self.places = self.spread(model.mean)
         self.normals = normalize(self.spread(surface_normals(model.mean, model.triangles)), dim=-1)
         edges = model.mean[[*EYE_LEFT, *EYE_RIGHT, *LIPS_OUTER, *LIPS_INNER, *OVAL]]

@@ -17,6 +17,7 @@ from talkedit_sdk.face.mouths import openness
 from talkedit_sdk.face.smooth import smoothstep
 from talkedit_sdk.face.topology import VERTICES
 from talkedit_sdk.render.interior import LOWER, UPPER
+from talkedit_sdk.texture.light import surface_normals
 from talkedit_sdk.texture.types import TOE
 from talkedit_sdk.texture.uv import TexelMap
 
@@ -64,7 +65,7 @@ class SkinMap(TexelMap):
         self.mouth = np.zeros_like(self.inside)
         self.mouth[mouth_patch(side)] = self.inside[mouth_patch(side)]
         distance = cv2.distanceTransform(np.pad(self._filled(), 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1] / side
-        self._triangles = model.triangles.cpu().numpy()
+        self._triangles = model.triangles.cpu()
         self._within = torch.where(torch.from_numpy(self.mouth), 1.0, smoothstep(torch.from_numpy(distance), *_RIM))
 
     def visible(self, landmarks: NDArray[np.float32], size: tuple[int, int] | None = None) -> NDArray[np.float32]:
@@ -101,11 +102,7 @@ class SkinMap(TexelMap):
 
     def _turned(self, vertices: NDArray[np.float32]) -> NDArray[np.float32]:
         """(468, 3) -> (468, 1) cosine of the angle at which each vertex is seen, below 0 from behind."""
-        a, b, c = (vertices[self._triangles[:, corner]] for corner in range(3))
-        normals = np.zeros_like(vertices)
-        for corner in range(3):
-            np.add.at(normals, self._triangles[:, corner], np.cross(b - a, c - a))
-        return np.asarray(normals[:, 2:] / np.linalg.norm(normals, axis=1, keepdims=True).clip(1e-6), np.float32)
+        return np.asarray(-surface_normals(torch.from_numpy(vertices), self._triangles)[:, 2:].numpy(), np.float32)
 
     def _layout(self, model: FaceModel) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.int64]]:
         places, triangles, vertices = super()._layout(model)

@@ -51,7 +51,6 @@ class WrinkleRenderer:
     def __init__(self, model: FaceModel, texels: TexelMap) -> None:
         self._model, self._side = model, texels.side
         self._surface = Surface(model, texels)
-        self._inside = torch.from_numpy(texels.inside).flatten().nonzero()[:, 0].to(model.device)
         self._relief = lru_cache(maxsize=8)(self._raise)
 
     def know(self, skin: Tensor, visible: Tensor, coefficients: Tensor) -> Change:
@@ -71,7 +70,7 @@ class WrinkleRenderer:
         logs = self._form(before, after, light)
         logs[:, :, relief.texels] += _folded(relief, before, after, light)
         maps = logs.new_zeros(len(before), 3, self._side**2)
-        maps[:, :, self._inside] = logs
+        maps[:, :, self._surface.where] = logs
         return maps.view(len(before), 3, self._side, self._side)
 
     def _form(self, before: Tensor, after: Tensor, light: Tensor) -> Tensor:
@@ -96,7 +95,7 @@ class WrinkleRenderer:
         upper = (places[:, 1] < 0.3) & ((places[:, 1] < -0.6) | (places[:, 1] > -0.3)) & (places[:, 0].abs() < 0.65)
         bare = upper & (clear > _BARE) & (torch.cdist(places, brows).amin(1) > _BARE)
         mask = skin.new_zeros(1, 1, self._side**2)
-        mask[..., self._inside] = bare.to(mask)
+        mask[..., self._surface.where] = bare.to(mask)
         mask = interpolate(mask.view(1, 1, self._side, self._side), (side, side), mode="bilinear")[0]
         grey = (skin * skin.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
         fine, coarse = (gaussian_blur(grey, sigma * side) for sigma in _GRAIN)

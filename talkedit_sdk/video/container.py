@@ -49,9 +49,9 @@ def check_input(path: str | os.PathLike[str]) -> Path:
         reason = getattr(error, "strerror", None) or error
         raise UnreadableInputError(f"{path} cannot be opened ({reason}): check its name and permissions.") from error
     if stat.S_ISDIR(status.st_mode):
-        raise UnreadableInputError(f"{path} is a directory: give the video or photo file inside it.")
+        raise UnreadableInputError(f"{path} is a directory: give the file inside it.")
     if not stat.S_ISREG(status.st_mode):
-        raise UnreadableInputError(f"{path} is not a regular file: save the video to a file first.")
+        raise UnreadableInputError(f"{path} is not a regular file: save it to a file first.")
     if status.st_size == 0:
         raise UnreadableInputError(f"{path} is empty: copy or download it again.")
     return path
@@ -66,8 +66,8 @@ def check_size(name: object, width: int, height: int) -> None:
         )
 
 
-def open_container(path: Path) -> InputContainer:
-    """Opens a file that `check_input` has passed.
+def open_container(path: Path, sound: bool = False) -> InputContainer:
+    """Opens a file that `check_input` has passed; `sound` says that only its sound is wanted.
 
     Raises:
         UnreadableInputError: no demuxer knows it, it is cut off, or it holds still images in a video container.
@@ -85,9 +85,9 @@ def open_container(path: Path) -> InputContainer:
     try:
         return av.open(f"file:{path.absolute()}", container_options=options, metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
+        kind, usual = ("sound", "wav") if sound else ("video or photo", "mp4 (H.264)")
         raise UnreadableInputError(
-            f"{path} is no video or photo that can be read, or it is damaged: "
-            "convert it to mp4 (H.264) or check that it plays."
+            f"{path} is no {kind} that can be read, or it is damaged: convert it to {usual} or check that it plays."
         ) from error
 
 

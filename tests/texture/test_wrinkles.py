@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from talkedit_sdk.face.topology import BLENDSHAPES, INDEX
-from talkedit_sdk.texture.folds import FOLDS, FoldLook, lines, random_looks
+from talkedit_sdk.texture.folds import FOLDS, FoldLook, lines
 from talkedit_sdk.texture.skin import SkinMap
 from talkedit_sdk.texture.uv import TexelMap
 from talkedit_sdk.texture.wrinkles import WrinkleRenderer
@@ -125,8 +125,7 @@ def test_age_deepens(renderer, regions):
 
 
 def test_looks_differ_from_person_to_person(renderer):
-    looks = random_looks(4, torch.Generator().manual_seed(1))
-    assert len(set(looks)) == 4
+    looks = [FoldLook(seed=seed) for seed in (1, 2)]
     gains = [renderer.change(NEUTRAL, ANGRY, FRONT, look) for look in looks]
     assert float((gains[0] - gains[1]).abs().max()) > 0.05
     torch.testing.assert_close(renderer.change(NEUTRAL, ANGRY, FRONT, looks[0]), gains[0])
