@@ -29,7 +29,7 @@ from talkedit_sdk.training.motion import held_out
 from talkedit_sdk.training.speech import drive_features
 from talkedit_sdk.training.speech_material import prepare
 from talkedit_sdk.training.speech_trainer import mouth_opening
-from talkedit_sdk.training.voices import read_speeches
+from talkedit_sdk.training.speeches import read_speeches
 from talkedit_sdk.video.source import open_source
 from talkedit_sdk.video.types import Frame
 

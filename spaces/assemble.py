@@ -23,6 +23,9 @@ COPIED = ("app.py", "LICENSE", "examples/talk.mp4")
 CPU_TORCH = "--extra-index-url https://download.pytorch.org/whl/cpu"
 """The usual torch brings gigabytes of CUDA that a CPU Space has no use for."""
 
+DEBIAN = ("espeak-ng",)
+"""Packages of the system: reads text aloud for the tab that makes faces talk, which goes without it too."""
+
 MARKER = ".talkedit-space"
 
 
@@ -76,6 +79,7 @@ def assemble(folder: Path, hardware: str = "cpu") -> Path:
     readme = (ROOT / "spaces" / "README.md").read_text(encoding="utf-8")
     (folder / "README.md").write_text(readme.replace('"@gradio"', pins["gradio"]), encoding="utf-8")
     (folder / "requirements.txt").write_text("\n".join(requirements(pins, hardware)) + "\n", encoding="utf-8")
+    (folder / "packages.txt").write_text("\n".join(DEBIAN) + "\n", encoding="utf-8")
     return folder
 
 

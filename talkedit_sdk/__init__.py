@@ -1,8 +1,9 @@
-"""Change the emotion of a talking face in a video, continuously, while the person keeps saying what they say.
+"""Change the emotion of a talking face in a video, continuously, or make a face say something else.
 
 from talkedit_sdk import Editor
 editor = Editor.load()
 editor.edit("talk.mp4", emotion="happy", intensity=0.8, mouth_weight=0.7).save("happy.mp4")
+editor.speak("face.jpg", "speech.wav").save("speaks.mp4")
 """
 
 from __future__ import annotations

@@ -248,6 +248,7 @@ def test_the_emotion_that_was_asked_for_is_told(speaker, photo, voice):
     [
         ({"emotion": "hapy"}, "happy"), ({"intensity": 2}, "Intensity"), ({"head": -1}, "head"),
         ({"head": float("nan")}, "head"), ({"face": "all"}, "one face"), ({"seed": -1}, "seed"), ({"eyes": 15}, "eyes"),
+        ({"detail": 2}, "detail"),
     ],
 )  # fmt: skip
 def test_nonsense_is_refused(speaker, photo, voice, options, message):
@@ -262,6 +263,25 @@ def test_what_cannot_be_read_is_told(speaker, photo, voice, tmp_path):
         speaker.speak(tmp_path / "none.jpg", voice)
     with pytest.raises(NoFaceError):
         speaker.speak([np.zeros((64, 64, 3), np.uint8)], voice, progress=False)
+
+
+def test_who_comes_after_the_speech_cannot_say_it(speaker, portrait_head, voice):
+    alone = np.concatenate([portrait_head, np.zeros_like(portrait_head)], 1)
+    both = np.concatenate([portrait_head, portrait_head[:, ::-1]], 1)
+    clip = speaker.watch([alone] * 12 + [both] * 12, fps=6, progress=False)
+    (late,) = (face.index for face in clip.list_faces() if face.begin > 1)
+    assert speaker.speak(clip, voice, face=1 - late, progress=False).report.edited_frames > 0
+    with pytest.raises(NoFaceError, match="after the speech"):
+        speaker.speak(clip, voice, face=late, progress=False)
+
+
+def test_only_the_chosen_face_speaks(speaker, portrait_head, voice):
+    both = np.concatenate([portrait_head, portrait_head[:, ::-1]], 1)
+    clip = speaker.watch([both] * 4, progress=False)
+    for face in clip.list_faces():
+        result = speaker.speak(clip, voice, face=face.index, progress=False)
+        changed = (result.frame(20).rgb != both).any((0, 2)).reshape(2, -1).any(1)
+        assert changed.tolist() == [face.box[0] < 360, face.box[0] >= 360]
 
 
 def test_the_sound_is_never_overwritten(spoken, voice):
@@ -288,6 +308,7 @@ def test_the_command_line_finds_mistakes_before_any_work(talkedit_at_once, photo
         ((), "SPEECH or --text"), ((voice, "--text", "hello"), "one of the two"), ((tmp_path / "no.wav",), "no.wav"),
         ((voice, "-e", "hapy"), "happy"), ((voice, "--gaze", "left"), "gaze"), ((voice, "--blinks", 100), "blink_rate"),
         ((voice, "-o", tmp_path / "out.avi"), "out.avi"), ((voice, "-i", 3), "outside"),
+        ((voice, "--face", "all"), "choose largest or a number"),
     ]:  # fmt: skip
         assert message in talkedit_at_once("speak", photo, *options).error
 

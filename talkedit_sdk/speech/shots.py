@@ -52,9 +52,10 @@ def moving(
     tracking, fits, occlusions = _repeated(clip, order, times)
     if motion.any():
         faces = list(tracking.faces)
-        faces[index] = replace(faces[index], landmarks=_stored(source[None], (warp.move(source, row) for row in motion)))
+        moved = _stored(source[None], (warp.move(source, row) for row in motion))
+        faces[index] = replace(faces[index], landmarks=moved)
         tracking = replace(tracking, faces=tuple(faces))
-        fits[index] = _reposed(fits[index], source, faces[index].landmarks)
+        fits[index] = _reposed(fits[index], source, moved)
     pictures = MovingPhoto(rgb, path, fps, warp, motion)
     return Clip(pictures, tracking, tuple(fits), tuple(occlusions))
 

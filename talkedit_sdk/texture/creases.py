@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import avg_pool2d, interpolate
 
 from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.smooth import smoothstep
@@ -18,6 +18,7 @@ from talkedit_sdk.texture.skin import gaussian_blur
 from talkedit_sdk.texture.uv import TexelMap
 
 _BAND = (0.8 / 256, 20.0 / 256)  # sides of the texture, between which folds are; pores are finer, light is broader
+_BROAD = 64  # texels of a side on which what is broader is found
 _DEEPEST = 0.7  # log units, approached softly: what is darker is no fold
 _AROUND = 0.13  # model units, how far from a line the skin relaxes with it
 _FAR = 0.06  # of 1 at a line; what is less is not near
@@ -166,8 +167,12 @@ def _brows(mean: Tensor) -> Tensor:
 def _band(skin: Tensor, visible: Tensor) -> Tensor:
     """(K, 3, N, N), (K, 1, N, N) -> the former, only what is as wide as folds."""
     side = skin.shape[-1]
-    fine, coarse = (
-        gaussian_blur(visible * skin, sigma * side) / gaussian_blur(visible, sigma * side).clamp_min(_SEEN)
-        for sigma in _BAND
-    )
+    step = max(1, side // _BROAD)
+    fine = _mean(visible * skin, visible, _BAND[0] * side)
+    coarse = _mean(avg_pool2d(visible * skin, step), avg_pool2d(visible, step), _BAND[1] * side / step)
+    coarse = interpolate(coarse, (side, side), mode="bilinear", align_corners=False)
     return _DEEPEST * torch.tanh((fine - coarse) / _DEEPEST)
+
+
+def _mean(weighted: Tensor, weight: Tensor, sigma: float) -> Tensor:
+    return gaussian_blur(weighted, sigma) / gaussian_blur(weight, sigma).clamp_min(_SEEN)

@@ -18,12 +18,14 @@ DIMMEST: Final = 0.1
 STRONGEST: Final = 0.9
 """Length beyond which a light would leave whole cheeks black."""
 
+LUMA: Final = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in luminance as encoded (BT.601)."""
+
 _PRIOR = (0.0, -0.25, -0.45)  # what most faces are lit by: soft light from in front and above
 _PRIOR_SPREAD = (0.35, 0.25, 0.15)  # a symmetric face tells left from right well, but depth hardly from paleness
 _TOE = 4.0  # levels added before the logarithm, so that noise in the dark counts little
 _TOLERANCE = 0.15  # of log luminance: skin is not one colour
 _INDEPENDENT = 60.0  # patches of skin that err on their own; texels beside each other err alike
-_LUMA = (0.299, 0.587, 0.114)
 _NO_SKIN = {"brows": 1.0, "eyes": 1.0, "lips": 1.0, "jaw": 0.5}  # of which a beard takes its part
 _ROUNDS = 10
 
@@ -49,7 +51,7 @@ def estimate_light(
     """
     device = model.device
     colours = torch.from_numpy(textures[:, texels.inside]).to(device, torch.float32)
-    brightness = ((colours @ colours.new_tensor(_LUMA) + _TOE) / (255 + _TOE)).log()
+    brightness = ((colours @ colours.new_tensor(LUMA) + _TOE) / (255 + _TOE)).log()
     normals = torch.from_numpy(texels.spread(surface_normals(model.mean, model.triangles).cpu().numpy())).to(device)
     normals = torch.nn.functional.normalize(normals, dim=-1)
     seen = torch.from_numpy(visible).to(device) * _skin(model, texels)

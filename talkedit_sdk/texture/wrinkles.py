@@ -17,7 +17,7 @@ from talkedit_sdk.face.model import FaceModel
 from talkedit_sdk.face.smooth import smoothstep
 from talkedit_sdk.face.topology import BROW_LEFT, BROW_RIGHT
 from talkedit_sdk.texture.folds import FoldLook, lines
-from talkedit_sdk.texture.light import DIMMEST, surface_normals
+from talkedit_sdk.texture.light import DIMMEST, LUMA, surface_normals
 from talkedit_sdk.texture.relief import Relief, Surface, raise_folds
 from talkedit_sdk.texture.skin import gaussian_blur
 from talkedit_sdk.texture.types import Change
@@ -37,7 +37,6 @@ _ROUGHNESS = (0.008, 0.024, 0.07)  # of log luminance: smoothed by a filter or a
 _AGES = (0.1, 0.4, 0.8)
 _BARE = 0.09  # model units from brows, lids, lips and outline where roughness is that of skin
 _FEWEST_TEXELS = 500
-_LUMA = (0.299, 0.587, 0.114)
 
 
 class WrinkleRenderer:
@@ -97,7 +96,7 @@ class WrinkleRenderer:
         mask = skin.new_zeros(1, 1, self._side**2)
         mask[..., self._surface.where] = bare.to(mask)
         mask = interpolate(mask.view(1, 1, self._side, self._side), (side, side), mode="bilinear")[0]
-        grey = (skin * skin.new_tensor(_LUMA)[:, None, None]).sum(1, keepdim=True)
+        grey = (skin * skin.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
         fine, coarse = (gaussian_blur(grey, sigma * side) for sigma in _GRAIN)
         seen = (fine - coarse)[:, 0][(mask * visible) > 0.5]
         if len(seen) < _FEWEST_TEXELS:

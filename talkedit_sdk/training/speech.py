@@ -25,8 +25,9 @@ from talkedit_sdk.training.card import write_section
 from talkedit_sdk.training.motion import held_out
 from talkedit_sdk.training.speech_material import Speaker, prepare
 from talkedit_sdk.training.speech_trainer import SpeechSchedule, SpeechTrainer, mouth_opening
+from talkedit_sdk.training.speeches import read_speeches
 from talkedit_sdk.training.utterance import Utterance
-from talkedit_sdk.training.voices import read_speeches, speak_utterances
+from talkedit_sdk.training.voices import speak_utterances
 
 _SAVE_EVERY: Final = 60.0  # seconds
 _LOG_EVERY: Final = 25  # steps

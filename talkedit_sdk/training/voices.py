@@ -37,10 +37,7 @@ from talkedit_sdk.training.facs import Speech, act
 from talkedit_sdk.training.phones import rows_of, spans
 from talkedit_sdk.training.rooms import recorded, tilted
 from talkedit_sdk.training.sentences import SENTENCES
-from talkedit_sdk.training.speeches import read_speeches
 from talkedit_sdk.training.utterance import Utterance
-
-__all__ = ["Utterance", "read_speeches", "speak_utterances"]
 
 _MOODS: Final = 4  # emotions in which each sentence is said
 _SHARD: Final = 10  # sentences of a file of the cache

@@ -76,7 +76,7 @@ def test_what_is_no_sound_is_said(tmp_path, make_video, make_heads):
     with pytest.raises(UnreadableInputError, match="empty"):
         read_voice(tmp_path / "empty.wav")
     (tmp_path / "text.wav").write_bytes(b"not a sound" * 100)
-    with pytest.raises(UnreadableInputError):
+    with pytest.raises(UnreadableInputError, match="no sound that can be read"):
         read_voice(tmp_path / "text.wav")
     with av.open(str(tmp_path / "silent.mp4"), "w") as container:
         stream = container.add_stream("libx264", rate=25)

@@ -85,6 +85,7 @@ def test_irises_move_right_and_up_as_far_as_they_can():
     [
         {"openness": -0.1}, {"openness": 2}, {"openness": "wide"}, {"blink_rate": -1}, {"blink_rate": 1000},
         {"gaze": (0, 90)}, {"gaze": (1, 2, 3)}, {"blinks": (-1,)}, {"openness": float("nan")},
+        {"gaze": 5}, {"blinks": 5}, {"blinks": "x"},
     ],
 )  # fmt: skip
 def test_nonsense_is_refused(wrong):

@@ -56,6 +56,15 @@ def test_nods_are_bumps_at_the_accents():
     assert nods.tolist() == pytest.approx([1, 0, 0.5], abs=1e-6)
 
 
+def test_bumps_add_up_wherever_they_reach():
+    chance, times = np.random.default_rng(0), np.arange(3000) / 25
+    accents = np.sort(chance.uniform(-1, 121, 300))
+    prosody = Prosody(np.ones(200), accents, np.ones(300), np.zeros(0))
+    weights = chance.uniform(-1, 1, 300)
+    wanted = np.exp(-0.5 * ((times[:, None] - accents) / 0.24) ** 2) @ weights
+    assert np.abs(prosody.nods(times, weights, 0.24) - wanted).max() < 1e-9
+
+
 def test_a_sound_of_a_few_samples_is_no_trouble():
     for count in (1, 100, 321, 5000):
         assert len(Prosody.of(Voice(np.ones(count, np.float32))).activity) >= 1

@@ -56,6 +56,13 @@ def test_uneven_times_are_mirrored():
     assert clock[3:].tolist() == pytest.approx([0.35, 0.4, 0.6, 0.7, 0.8])
 
 
+def test_a_broken_clock_does_not_make_millions_of_frames():
+    order, clock = back_and_forth(np.arange(10) * 1e-7, NO_CUTS, 2.0, SIZE)
+    assert len(order) <= 2010
+    assert (np.diff(clock) > 0).all()
+    assert clock[-1] > 1.99
+
+
 def test_a_shot_of_one_frame_at_the_end_is_held():
     cuts = NO_CUTS.copy()
     cuts[9] = True

@@ -74,6 +74,12 @@ def test_mistakes(arguments, message):
         say(*arguments)
 
 
+@pytest.mark.parametrize("voice", ["../lang/gmw/en", "gmw/en", "en+../x", "", "en\n", "x" * 99])
+def test_a_voice_is_a_name_and_no_path(voice):
+    with pytest.raises(OptionError, match="no voice"):
+        say("hello", voice)
+
+
 def test_without_espeak_it_is_said_what_to_install(monkeypatch, tmp_path):
     missing = tmp_path / "espeak.py"
     missing.write_text("import sys; sys.exit(3)")
